@@ -1,0 +1,170 @@
+//! Layout of maps and ring records: the contract between the XDP program and the controller.
+//!
+//! `repr(C)`, explicit padding, integers and byte arrays only. Numbers are in host order, addresses and identities
+//! as they stand on the wire. Any change to a layout here raises [`ABI_VERSION`].
+
+/// Raised with every change of a layout or of the meaning of a field in this module.
+pub const ABI_VERSION: u32 = 1;
+
+/// Names of the program and its maps, in the object and (for the maps) in bpffs.
+pub mod names {
+    /// The XDP program.
+    pub const PROGRAM: &str = "ptp_xdp";
+    /// `Array<Config>` with one entry, written once by the loader.
+    pub const CONFIG: &str = "PTP_CONFIG";
+    /// `Array<u64>` with one entry: CLOCK_MONOTONIC in ns when the controller was last alive; 0 = never.
+    pub const HEARTBEAT: &str = "PTP_HEARTBEAT";
+    /// `HashMap<ServerKey, u32>`: whose Sync this machine's client takes. The value is not used.
+    pub const SERVERS: &str = "PTP_SERVERS";
+    /// `HashMap<ClientKey, ClientGrant>`: whose Delay_Req this machine's server takes.
+    pub const CLIENTS: &str = "PTP_CLIENTS";
+    /// `RingBuf` of `EventRecord`.
+    pub const EVENTS: &str = "PTP_EVENTS";
+    /// `PerCpuArray<u64>`, indexed by `Counter`.
+    pub const COUNTERS: &str = "PTP_COUNTERS";
+}
+
+/// How long the program goes on taking packets after the last heartbeat, in ns.
+pub const HEARTBEAT_TIMEOUT_NS: u64 = 2_000_000_000;
+
+/// Longest PTP message that is handed over: a Sync or Delay_Req (44 octets) with TLVs. Longer ones pass to the socket.
+pub const MAX_PAYLOAD: usize = 256;
+
+/// What the loader tells the program.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// [`ABI_VERSION`] of the object that made the map.
+    pub abi_version: u32,
+    /// How the program is attached: one of the `MODE_` constants.
+    pub mode: u32,
+}
+
+/// [`Config::mode`]: in the driver.
+pub const MODE_NATIVE: u32 = 1;
+/// [`Config::mode`]: in the stack, before the protocol layers.
+pub const MODE_GENERIC: u32 = 2;
+
+/// A server whose Sync messages are taken. IPv4 addresses are IPv4-mapped (`::ffff:a.b.c.d`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServerKey {
+    /// Source address of the Sync.
+    pub address: [u8; 16],
+}
+
+/// A client whose Delay_Req messages are taken: two behind one address are two.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientKey {
+    /// Source address of the Delay_Req, IPv4-mapped.
+    pub address: [u8; 16],
+    /// `sourcePortIdentity` of the Delay_Req.
+    pub port_identity: [u8; 10],
+    /// Zero.
+    pub padding: [u8; 2],
+}
+
+/// What a client was granted.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientGrant {
+    /// CLOCK_MONOTONIC in ns at which the grant of Delay_Resp ends; the program takes nothing after it.
+    pub expires_ns: u64,
+}
+
+/// [`EventRecord::stamp_source`]: the program read the kernel's TAI clock.
+pub const STAMP_XDP_SOFTWARE: u8 = 1;
+/// [`EventRecord::stamp_source`]: the NIC stamped, the program read it from the frame's metadata.
+pub const STAMP_XDP_HARDWARE: u8 = 2;
+
+/// One PTP event message, handed over in the ring buffer. The frame itself is consumed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct EventRecord {
+    /// RX time in ns: CLOCK_TAI of the kernel for [`STAMP_XDP_SOFTWARE`], the NIC's PHC for [`STAMP_XDP_HARDWARE`].
+    pub stamp_ns: u64,
+    /// Interface the frame came in on.
+    pub ifindex: u32,
+    /// One of the `STAMP_` constants.
+    pub stamp_source: u8,
+    /// 4 or 6.
+    pub ip_version: u8,
+    /// VLAN tag control information; 0 without a tag in the frame.
+    pub vlan_tci: u16,
+    /// UDP source port.
+    pub source_port: u16,
+    /// UDP destination port, 319.
+    pub destination_port: u16,
+    /// UDP length field: header and payload.
+    pub udp_length: u16,
+    /// UDP checksum field.
+    pub udp_checksum: u16,
+    /// Octets of `payload` that are valid: `udp_length` - 8.
+    pub payload_length: u16,
+    /// Zero.
+    pub padding: [u8; 6],
+    /// IPv4-mapped or IPv6 source address.
+    pub source: [u8; 16],
+    /// IPv4-mapped or IPv6 destination address.
+    pub destination: [u8; 16],
+    /// The UDP payload: the PTP message and whatever follows it.
+    pub payload: [u8; MAX_PAYLOAD],
+}
+
+/// Every way a frame can go through the program; index into the counters' map.
+///
+/// Policy: frames that are not for us, or that we cannot judge, pass untouched. Frames that carry a PTP event message
+/// for a peer of ours but that are broken are dropped.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Handed over in the ring buffer, frame consumed.
+    Taken = 0,
+    /// Not a PTP event packet (not IP/UDP/319); passed.
+    NotPtpEvent,
+    /// IPv4 options or IPv6 extension headers; passed.
+    IpOptions,
+    /// A fragment; passed.
+    Fragment,
+    /// More than one VLAN tag; passed.
+    VlanStack,
+    /// Ends before its headers do, or before the length that they state; passed, the stack judges it.
+    Truncated,
+    /// UDP 319, but no PTPv2 message; dropped.
+    NotPtp,
+    /// A PTP event message longer than [`MAX_PAYLOAD`]; passed.
+    Oversize,
+    /// An event message other than Sync and Delay_Req; passed.
+    OtherMessage,
+    /// A Sync from an address that is no configured server; passed.
+    UnknownServer,
+    /// A Delay_Req from a client without a grant; passed.
+    UnknownClient,
+    /// A Delay_Req from a client whose grant has ended; dropped.
+    GrantExpired,
+    /// No heartbeat of a controller for [`HEARTBEAT_TIMEOUT_NS`]; passed.
+    NoController,
+    /// The ring buffer was full; dropped.
+    RingFull,
+}
+
+impl Counter {
+    /// All of them, in index order, with the name used in every report.
+    pub const ALL: [(Self, &'static str); 14] = [
+        (Self::Taken, "taken"),
+        (Self::NotPtpEvent, "not_ptp_event"),
+        (Self::IpOptions, "ip_options"),
+        (Self::Fragment, "fragment"),
+        (Self::VlanStack, "vlan_stack"),
+        (Self::Truncated, "truncated"),
+        (Self::NotPtp, "not_ptp"),
+        (Self::Oversize, "oversize"),
+        (Self::OtherMessage, "other_message"),
+        (Self::UnknownServer, "unknown_server"),
+        (Self::UnknownClient, "unknown_client"),
+        (Self::GrantExpired, "grant_expired"),
+        (Self::NoController, "no_controller"),
+        (Self::RingFull, "ring_full"),
+    ];
+}

@@ -1,0 +1,2 @@
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample;

@@ -1,0 +1,4 @@
+//! What happened, for people.
+/// SKELETON
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event;

@@ -1,0 +1,109 @@
+//! The protocol: client and server as state machines without IO.
+//!
+//! Nothing here reads a clock, owns a socket or sleeps. The driver (real packets: `runtime`; virtual time: `sim`)
+//! feeds [`Input`]s and performs [`Output`]s; both run the same code.
+
+pub mod client;
+pub mod config;
+pub mod event;
+mod packet;
+pub mod select;
+pub mod server;
+pub mod servo;
+mod time;
+pub mod timers;
+
+pub use packet::Packet;
+pub use time::Instant;
+
+use event::Event;
+use ptp_common::net::Channel;
+use ptp_common::time::{Interval, Timestamp};
+use ptp_common::wire::PortIdentity;
+use std::net::IpAddr;
+
+/// What the driver tells the engine.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A UDP payload came in.
+    Received {
+        /// The payload.
+        bytes: &'a [u8],
+        /// Source address; the source port does not matter to PTP.
+        from: IpAddr,
+        /// Which of our ports it came to.
+        channel: Channel,
+        /// RX time, a reading of the local clock. `None` for general messages and where the stamp was lost.
+        rx: Option<Timestamp>,
+    },
+    /// An event message left this machine.
+    Sent {
+        /// The token that went out with it.
+        token: TxToken,
+        /// TX time, a reading of the local clock; `None` when the stamp was lost or the message could not be sent.
+        tx: Option<Timestamp>,
+    },
+    /// What the kernel knows of TAI - UTC, in seconds; `None` = unknown. Told at start and whenever it changes.
+    TaiOffset(Option<i16>),
+    /// The local clock was changed by something else, or re-read after the NIC was reset: exchanges in flight are void.
+    ClockDisturbed,
+}
+
+/// What the engine tells the driver to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a UDP payload.
+    Send {
+        /// Destination address.
+        to: IpAddr,
+        /// Destination port.
+        channel: Channel,
+        /// The payload.
+        packet: Packet,
+        /// Present for event messages: give it back with [`Input::Sent`].
+        token: Option<TxToken>,
+        /// Write the local clock's time, plus this interval, into the originTimestamp just before sending.
+        origin: Option<Interval>,
+    },
+    /// Steer the local clock.
+    Steer(servo::Decision),
+    /// The server's data plane shall take Delay_Req of this client until then.
+    Grant {
+        /// The client's address.
+        client: IpAddr,
+        /// Its `sourcePortIdentity`.
+        port_identity: PortIdentity,
+        /// End of its grant of Delay_Resp.
+        expires: Instant,
+    },
+    /// The server's data plane shall take no more Delay_Req of this client.
+    Revoke {
+        /// The client's address.
+        client: IpAddr,
+        /// Its `sourcePortIdentity`.
+        port_identity: PortIdentity,
+    },
+    /// A complete exchange, for reports; steering comes as [`Output::Steer`].
+    Sample(client::Sample),
+    /// Something a user may want to know.
+    Event(Event),
+}
+
+/// One event message sent, one TX stamp owed: not `Clone`, so it can neither be forgotten twice nor answered twice.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TxToken(u64);
+
+/// The contract of client and server with their driver.
+///
+/// After every `handle` and `handle_timeout` the driver takes outputs until there are none, then sleeps until
+/// `poll_timeout` or the next input.
+pub trait Engine {
+    /// Something happened.
+    fn handle(&mut self, now: Instant, input: Input<'_>);
+    /// The time that `poll_timeout` named has come. Too early is harmless.
+    fn handle_timeout(&mut self, now: Instant);
+    /// When to call `handle_timeout` next.
+    fn poll_timeout(&self) -> Option<Instant>;
+    /// The next thing to do.
+    fn poll_output(&mut self) -> Option<Output>;
+}

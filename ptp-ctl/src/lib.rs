@@ -1,0 +1,11 @@
+//! The rooms of `ptp-ctl`. ARCHITECTURE: cli → runtime → {dataplane, net, clock, report}; engine stands alone.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod dataplane;
+pub mod engine;
+pub mod net;
+pub mod report;
+pub mod runtime;
+pub mod sim;
