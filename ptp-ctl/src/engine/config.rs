@@ -1,1 +1,104 @@
+//! What client and server need to know, validated: the target of `crate::config`.
 
+use ptp_common::wire::{ClockQuality, PortIdentity};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The timescale of the local clock's readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalTimescale {
+    /// CLOCK_REALTIME and what is built on it.
+    Utc,
+    /// A PHC, by convention.
+    Tai,
+}
+
+/// What client and server have in common.
+#[derive(Clone, Debug)]
+pub struct PortConfig {
+    /// Our own sourcePortIdentity.
+    pub port_identity: PortIdentity,
+    /// domainNumber.
+    pub domain_number: u8,
+    /// 12 bits.
+    pub sdo_id: u16,
+    /// minorVersionPTP sent: 0 or 1.
+    pub minor_version: u8,
+    /// Timescale of the local clock.
+    pub local_timescale: LocalTimescale,
+    /// Seed of all jitter: the same seed and inputs give the same outputs.
+    pub seed: u64,
+}
+
+/// A client's settings.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Identity, domain, timescale.
+    pub port: PortConfig,
+    /// The servers, at least one.
+    pub servers: Vec<ServerEntry>,
+    /// logMessageInterval of Announce to ask for.
+    pub log_announce_interval: i8,
+    /// logMessageInterval of Sync to ask for.
+    pub log_sync_interval: i8,
+    /// logMessageInterval of Delay_Resp to ask for.
+    pub log_delay_resp_interval: i8,
+    /// durationField to ask for, seconds.
+    pub duration: u32,
+    /// Announce intervals without an Announce until the server counts as lost (2 to 255).
+    pub announce_receipt_timeout: u8,
+    /// Sync intervals without a Sync, or Delay_Req in a row without a Delay_Resp, until the server counts as lost
+    /// (2 to 255).
+    pub sync_receipt_timeout: u8,
+    /// How long a server that was lost must serve again before it is preferred again.
+    pub wait_to_restore: Duration,
+    /// delayAsymmetry, ns: (server→client minus client→server)/2.
+    pub delay_asymmetry_ns: i64,
+    /// The servo's settings; `None` = measure only.
+    pub servo: Option<ServoConfig>,
+}
+
+/// One server of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerEntry {
+    /// Unicast address.
+    pub address: IpAddr,
+    /// localPriority: the lower is preferred among servers of equal quality.
+    pub local_priority: u8,
+}
+
+/// What the servo must know of the clock and the user's wishes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ServoConfig {
+    /// Offset above which the first measurement steps the clock, ns.
+    pub first_step_threshold_ns: u64,
+    /// Offset above which later ones do, ns; 0 = never.
+    pub step_threshold_ns: u64,
+    /// Adjustment in force at start, ppb.
+    pub initial_frequency_ppb: f64,
+    /// Largest adjustment, ppb.
+    pub max_frequency_ppb: f64,
+}
+
+/// A server's settings.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Identity, domain, timescale.
+    pub port: PortConfig,
+    /// grandmasterPriority1.
+    pub priority1: u8,
+    /// grandmasterPriority2.
+    pub priority2: u8,
+    /// grandmasterClockQuality.
+    pub clock_quality: ClockQuality,
+    /// timeSource.
+    pub time_source: u8,
+    /// Two-step Sync, with a Follow_Up that carries the TX stamp. One-step carries the time just before sending.
+    pub two_step: bool,
+    /// Grants at most so many clients.
+    pub max_clients: usize,
+    /// Longest duration granted, seconds.
+    pub max_duration: u32,
+    /// Shortest interval granted, logMessageInterval, for every message type.
+    pub min_log_interval: i8,
+}

@@ -1,4 +1,99 @@
-//! What happened, for people.
-/// SKELETON
-#[derive(Clone, Debug, PartialEq)]
-pub struct Event;
+//! What happened, for people: a name, whom it is about, and why.
+
+use serde::Serialize;
+use std::net::IpAddr;
+
+/// One entry of the history.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Event {
+    /// What happened.
+    #[serde(rename = "event")]
+    pub kind: Kind,
+    /// The server (of a client) or client (of a server) it is about.
+    #[serde(rename = "server")]
+    pub peer: Option<IpAddr>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// Numbers and names that belong to it, in words.
+    pub detail: Option<String>,
+}
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A message type was granted.
+    Granted,
+    /// A request was denied.
+    Denied,
+    /// A request was not answered.
+    Unanswered,
+    /// A grant ended without renewal.
+    Expired,
+    /// The other side cancelled a grant.
+    Cancelled,
+    /// The client now follows this server.
+    Selected,
+    /// A server cannot be followed (any more).
+    Unusable,
+    /// A server can be followed (again).
+    Usable,
+    /// The client's state changed.
+    State,
+    /// The clock was stepped.
+    Step,
+    /// The kernel's TAI offset changed.
+    TaiOffset,
+    /// The local clock was disturbed from outside.
+    ClockDisturbed,
+}
+
+/// Why it happened: the vocabulary of 1588 ATR devices and of G.8275.2's PTSF where they have a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// No Announce for announceReceiptTimeout intervals (PTSF-lossAnnounce).
+    AnnounceTimeout,
+    /// No Sync for too long (PTSF-lossSync).
+    SyncTimeout,
+    /// Delay_Req without Delay_Resp (PTSF-lossResp).
+    DelayrespTimeout,
+    /// A request for Announce was not answered.
+    AnnounceNegoTimeout,
+    /// A request for Announce was denied.
+    AnnounceNegoDeny,
+    /// A request for Sync was not answered.
+    SyncNegoFailed,
+    /// A request for Sync was denied.
+    SyncNegoDeny,
+    /// A request for Delay_Resp was not answered.
+    DelayrespNegoTimeout,
+    /// A request for Delay_Resp was denied.
+    DelayrespNegoDeny,
+    /// The server ended its service.
+    DeleteLink,
+    /// Another server is better, or the first one found.
+    BetterServer,
+    /// The server that was lost has served for the wait-to-restore time.
+    WaitToRestore,
+    /// The server in use was lost.
+    ServerLost,
+    /// ptpTimescale is clear here and set at the server in use: an arbitrary timescale never backs up PTP's.
+    ArbitraryTimescale,
+    /// The server serves TAI, our clock runs UTC, and neither the kernel nor the server knows the difference.
+    UtcOffsetUnknown,
+    /// All servers were lost.
+    MasterSynchronizationFault,
+    /// The servo has settled.
+    ServoLocked,
+    /// The servo starts.
+    ServoStarted,
+    /// The offset is above the step threshold.
+    OffsetAboveThreshold,
+    /// Every place is taken.
+    MaxClients,
+    /// The duration is over.
+    DurationOver,
+    /// The peer asked for it.
+    PeerRequest,
+}

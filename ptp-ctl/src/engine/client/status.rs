@@ -1,0 +1,130 @@
+//! A client's state as the reports show it.
+
+use crate::engine::event::Reason;
+use serde::Serialize;
+use std::net::IpAddr;
+
+/// Where the client stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// No server yet.
+    #[default]
+    FreeRunning,
+    /// Follows a server, not settled.
+    Acquiring,
+    /// Settled.
+    Locked,
+    /// Was locked, has no server now: the frequency stays.
+    Holdover,
+}
+
+/// One complete exchange, as reported.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sample {
+    /// The server.
+    pub server: IpAddr,
+    /// It is the one in use.
+    pub selected: bool,
+    /// The servo used it.
+    pub used: bool,
+    /// Local clock minus server's, ns.
+    pub offset_ns: f64,
+    /// Mean path delay, ns.
+    pub path_delay_ns: f64,
+    /// Adjustment in force after this sample, ppb.
+    pub frequency_ppb: f64,
+    /// The client's state after this sample.
+    pub state: State,
+}
+
+/// The client's part of the `stats` document.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Where it stands.
+    pub state: State,
+    /// The server in use.
+    pub selected_server: Option<IpAddr>,
+    /// Of the last sample of the server in use, ns.
+    pub offset_ns: Option<f64>,
+    /// Of the last sample of the server in use, ns.
+    pub path_delay_ns: Option<f64>,
+    /// Adjustment, ppb.
+    pub frequency_ppb: f64,
+    /// All servers, in the order of the configuration.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// One server as the client sees it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerStatus {
+    /// Its address.
+    pub address: IpAddr,
+    /// localPriority.
+    pub priority: u8,
+    /// `selected`, `standby`, `restoring`, `negotiating`, `unusable`.
+    pub state: &'static str,
+    /// Why it cannot be followed.
+    pub reason: Option<Reason>,
+    /// sourcePortIdentity, once known.
+    pub port_identity: Option<String>,
+    /// What it announces, once known.
+    pub announce: Option<AnnounceStatus>,
+    /// Last offset measured, ns.
+    pub offset_ns: Option<f64>,
+    /// Last path delay measured, ns.
+    pub path_delay_ns: Option<f64>,
+    /// Complete exchanges.
+    pub exchanges: u64,
+    /// Exchanges that were begun and not completed.
+    pub exchanges_lost: u64,
+    /// The three contracts.
+    pub grants: GrantsStatus,
+}
+
+/// What a server announces.
+#[derive(Clone, Debug, Serialize)]
+pub struct AnnounceStatus {
+    /// grandmasterIdentity.
+    pub grandmaster_identity: String,
+    /// grandmasterClockQuality.clockClass.
+    pub clock_class: u8,
+    /// grandmasterClockQuality.clockAccuracy.
+    pub clock_accuracy: u8,
+    /// grandmasterPriority1.
+    pub priority1: u8,
+    /// grandmasterPriority2.
+    pub priority2: u8,
+    /// stepsRemoved.
+    pub steps_removed: u16,
+    /// timeSource.
+    pub time_source: u8,
+    /// ptpTimescale.
+    pub ptp_timescale: bool,
+    /// currentUtcOffset where currentUtcOffsetValid is set, seconds.
+    pub current_utc_offset: Option<i16>,
+}
+
+/// The contracts of one server, by message type.
+#[derive(Clone, Debug, Serialize)]
+pub struct GrantsStatus {
+    /// Announce.
+    pub announce: GrantStatus,
+    /// Sync.
+    pub sync: GrantStatus,
+    /// Delay_Resp.
+    pub delay_resp: GrantStatus,
+}
+
+/// One contract.
+#[derive(Clone, Debug, Serialize)]
+pub struct GrantStatus {
+    /// `idle`, `requested`, `granted`, `renewing`, `denied`.
+    pub state: &'static str,
+    /// logInterMessagePeriod granted.
+    pub log_interval: Option<i8>,
+    /// durationField granted, seconds.
+    pub duration_s: Option<u32>,
+    /// What is left of it, seconds.
+    pub expires_in_s: Option<f64>,
+}
