@@ -57,4 +57,3 @@ pub use unicast::{CancelUnicast, GrantUnicast, RequestUnicast};
 
 /// The only versionPTP that is understood.
 pub const VERSION_PTP: u8 = 2;
-

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod config;
+mod counters;
 pub mod event;
 mod packet;
 pub mod select;
