@@ -1,6 +1,6 @@
 //! Client and server against each other under virtual time.
 
-use ptp_ctl::engine::client::State;
+use ptp_ctl::engine::client::{State, Status};
 use ptp_ctl::engine::event::{Event, Kind, Reason};
 use ptp_ctl::sim::{Delay, NodeId, Observation, Oscillator, Path, Report, World};
 use ptp_tests::sim::{CLIENT, SERVER_A, SERVER_B, client, server};
@@ -37,12 +37,16 @@ fn errors(reports: &[Report]) -> Vec<f64> {
     reports.iter().filter_map(error).collect()
 }
 
+fn status(world: &World, client: NodeId) -> Status {
+    world.client(client).expect("a client that is on").status(world.instant())
+}
+
 fn selected(world: &World, client: NodeId) -> Option<IpAddr> {
-    world.client(client).unwrap().status(world.instant()).selected_server
+    status(world, client).selected_server
 }
 
 fn state(world: &World, client: NodeId) -> State {
-    world.client(client).unwrap().status(world.instant()).state
+    status(world, client).state
 }
 
 #[test]
@@ -186,7 +190,7 @@ fn an_arbitrary_timescale_never_backs_up_ptp() {
     let (mut world, a, b, client) = two_servers(10);
     world.set_tai_offset(b, None);
     world.run_for(secs(10.0));
-    let status = world.client(client).unwrap().status(world.instant());
+    let status = status(&world, client);
     assert_eq!(status.servers[1].state, "unusable");
     assert_eq!(status.servers[1].reason, Some(Reason::ArbitraryTimescale));
     world.kill(a);

@@ -60,7 +60,9 @@ pub(super) struct Grant {
     log_interval: i8,
     duration: u32,
     expires: Instant,
-    /// Of the next Announce or Sync; `None` for Delay_Resp, which waits for a Delay_Req.
+    /// Of the last Announce or Sync.
+    last_sent: Option<Instant>,
+    /// Of the next one; `None` for Delay_Resp, which waits for a Delay_Req.
     next_send: Option<Instant>,
     /// Its number: alarms of earlier grants are void.
     epoch: u32,
@@ -172,14 +174,13 @@ impl Clients {
             return (expires, false);
         };
         let previous = client.grants[service as usize];
+        let last_sent = previous.and_then(|grant| grant.last_sent);
         let next_send = (service != Service::DelayResp).then(|| {
-            let earliest = previous.and_then(|grant| {
-                let step = interval(grant.log_interval);
-                grant.next_send.map(|next| next - step + step / 2)
-            });
+            let earliest = last_sent.map(|last| last + interval(log_interval) / 2);
             earliest.map_or(now, |earliest| earliest.max(now))
         });
-        client.grants[service as usize] = Some(Grant { log_interval, duration, expires, next_send, epoch });
+        client.grants[service as usize] =
+            Some(Grant { log_interval, duration, expires, last_sent, next_send, epoch });
         let at = next_send.map_or(expires, |next| next.min(expires));
         self.alarms.push(Reverse(Alarm { at, client: id, service, epoch }));
         (expires, previous.is_none())
@@ -226,6 +227,7 @@ impl Clients {
             return Some(Due::Expired { client: id, service });
         }
         let next = grant.next_send.as_mut()?;
+        grant.last_sent = Some(now);
         let step = interval(grant.log_interval);
         *next = *next + step;
         if *next <= now {

@@ -26,8 +26,8 @@ const LONGEST_GAP: f64 = 100.0;
 pub struct PiServo {
     config: ServoConfig,
     stage: Stage,
-    /// The integral part: the frequency that the clock needs, ppb.
-    frequency_ppb: f64,
+    /// The integral part: the adjustment that the clock needs, ppb.
+    integral_ppb: f64,
     /// The adjustment in force, ppb.
     output_ppb: f64,
     above_threshold: u32,
@@ -51,7 +51,7 @@ impl PiServo {
     pub fn new(config: ServoConfig) -> Self {
         Self {
             stage: Stage::Start,
-            frequency_ppb: config.initial_frequency_ppb,
+            integral_ppb: config.initial_frequency_ppb,
             output_ppb: config.initial_frequency_ppb,
             above_threshold: 0,
             locked: false,
@@ -70,8 +70,8 @@ impl PiServo {
     }
 
     fn step(&mut self, offset_ns: f64) -> Decision {
-        self.output_ppb = self.frequency_ppb;
-        Decision::Step { offset_ns: offset_ns.round() as i64, frequency_ppb: self.frequency_ppb }
+        self.output_ppb = self.integral_ppb;
+        Decision::Step { offset_ns: offset_ns.round() as i64, frequency_ppb: self.integral_ppb }
     }
 
     fn start(&mut self, measurement: Measurement) -> Decision {
@@ -79,16 +79,16 @@ impl PiServo {
         let mut points = Points::default();
         points.push(measurement.at, if stepped { 0.0 } else { measurement.offset_ns });
         self.stage = Stage::Frequency { points, stepped };
-        if stepped { self.step(measurement.offset_ns) } else { self.slew(self.frequency_ppb) }
+        if stepped { self.step(measurement.offset_ns) } else { self.slew(self.integral_ppb) }
     }
 
     /// The first measurement of the closed loop: `points` say what the frequency was and what is left of the offset.
     fn close(&mut self, points: &Points, stepped: bool, at: Timestamp) -> Decision {
         let (slope_ppb, offset_ns) = points.fit(at);
-        self.frequency_ppb = self.clamp(self.frequency_ppb - slope_ppb);
+        self.integral_ppb = self.clamp(self.integral_ppb - slope_ppb);
         self.stage = Stage::Closed { since: at, last: at };
         // Who stepped a moment ago may do so again; a clock that was right from the start is only slewed.
-        if stepped { self.step(offset_ns) } else { self.slew(self.frequency_ppb) }
+        if stepped { self.step(offset_ns) } else { self.slew(self.integral_ppb) }
     }
 
     fn track(&mut self, measurement: Measurement, since: Timestamp, last: Timestamp) -> Decision {
@@ -113,14 +113,14 @@ impl PiServo {
         let omega = (OMEGA_FIRST / (1.0 + seconds(measurement.at, since) / 2.0))
             .max(OMEGA_LAST)
             .min(OMEGA_STEP / interval);
-        self.frequency_ppb = self.clamp(self.frequency_ppb - omega * omega * interval * offset_ns);
+        self.integral_ppb = self.clamp(self.integral_ppb - omega * omega * interval * offset_ns);
         let settled = offset_ns.abs() < LOCK_OFFSET_NS.max(4.0 * measurement.noise_ns);
         self.contrary = if settled == self.locked { 0 } else { self.contrary + 1 };
         if self.contrary >= LOCK_CONFIRMATIONS {
             self.locked = settled;
             self.contrary = 0;
         }
-        self.slew(self.frequency_ppb - 2.0 * omega * offset_ns)
+        self.slew(self.integral_ppb - 2.0 * omega * offset_ns)
     }
 }
 
