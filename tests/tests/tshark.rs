@@ -1,6 +1,8 @@
 //! What our wire code emits is read by a foreign parser: tshark's PTP dissector must decode the same numbers, and
 //! find nothing malformed.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use ptp_common::net::{EVENT_PORT, GENERAL_PORT};
 use ptp_common::time::{Correction, Timestamp};
 use ptp_common::wire::{
