@@ -74,7 +74,12 @@ impl Drop for Peer {
 }
 
 fn configure(device: &str, host: u8) {
-    ip(&format!("link set {device} up addrgenmode none"));
+    let there = 3 - host;
+    ip(&format!("link set {device} address 02:00:00:00:00:0{host} up addrgenmode none"));
     ip(&format!("address add 10.0.0.{host}/24 dev {device}"));
     ip(&format!("address add fe80::{host}/64 dev {device} nodad"));
+    // Known neighbours: no first packet waits until the other side has answered.
+    for address in [format!("10.0.0.{there}"), format!("fe80::{there}")] {
+        ip(&format!("neighbour replace {address} lladdr 02:00:00:00:00:0{there} dev {device}"));
+    }
 }

@@ -180,7 +180,6 @@ fn received_datagrams_carry_stamps_where_wanted() {
 fn a_lost_stamp_costs_one_token_and_a_late_one_is_counted() {
     isolated("a_lost_stamp_costs_one_token_and_a_late_one_is_counted", async || {
         let peer = Peer::new();
-        ip("neighbour replace 10.0.0.2 lladdr 02:00:00:00:00:02 dev near");
         let mut sockets = open("near");
         let now = Instant::now();
         // Nobody answers for .9: the packet waits in the kernel for its neighbour, and is not stamped.
@@ -232,7 +231,6 @@ fn a_stamp_alone_wakes_the_waiting() {
 fn after_a_failed_send_tokens_match_again() {
     isolated("after_a_failed_send_tokens_match_again", async || {
         let peer = Peer::new();
-        ip("neighbour replace 10.0.0.2 lladdr 02:00:00:00:00:02 dev near");
         let mut sockets = open("near");
         for round in 0..20 {
             send_event(&mut sockets, "10.0.0.9", 1000 + round);
