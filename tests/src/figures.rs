@@ -133,7 +133,8 @@ impl Report {
                 verdict.to_owned(),
             ]);
         }
-        let widths: Vec<usize> = (0..7).map(|i| lines.iter().map(|line| line[i].len()).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> =
+            (0..7).map(|i| lines.iter().map(|line| line[i].len()).max().unwrap_or(0)).collect();
         let mut text = String::new();
         for line in &lines {
             let mut shown = String::new();

@@ -75,17 +75,20 @@ impl Default for Rates {
 
 impl Ptp4l {
     /// Starts a unicast server and waits until it serves.
-    pub fn server(host: &Host, plane: Plane, family: Family, domain: u8) -> Result<Self> {
-        let ptp4l = Self::start_server(host, plane, family, domain)?;
+    pub fn server(host: &Host, plane: Plane, family: Family, priority1: u8) -> Result<Self> {
+        let ptp4l = Self::start_server(host, plane, family, priority1)?;
         ptp4l.wait_until_serving()?;
         Ok(ptp4l)
     }
 
     /// Starts a unicast server; it serves after [`wait_until_serving`](Self::wait_until_serving).
-    pub fn start_server(host: &Host, plane: Plane, family: Family, domain: u8) -> Result<Self> {
-        let rates = Rates::default();
+    ///
+    /// `priority1`: smaller is better. Servers for one client need different ones: if two are equally good and announce
+    /// at the same moment, ptp4l 3.1.1 as a client changes its mind without asking the second one for Sync.
+    pub fn start_server(host: &Host, plane: Plane, family: Family, priority1: u8) -> Result<Self> {
+        let global = format!("priority1 {priority1}\n");
         let port = "unicast_listen 1\ninhibit_multicast_service 1\nannounceReceiptTimeout 2\n";
-        Self::start(host, plane, family, "ptp4l server", &config(domain, rates, port), "")
+        Self::start(host, plane, family, "ptp4l server", &(config(Rates::default()) + &global + port), "")
     }
 
     /// Starts a unicast client that asks `servers` for service.
@@ -93,25 +96,16 @@ impl Ptp4l {
         host: &Host,
         plane: Plane,
         family: Family,
-        domain: u8,
         servers: &[IpAddr],
         rates: Rates,
     ) -> Result<Self> {
         let transport = transport(family);
-        let mut table = "[unicast_master_table]\ntable_id 1\nlogQueryInterval 0\n".to_owned();
+        let mut head = config(rates) + "slaveOnly 1\nunicast_req_duration 120\n";
+        head += "[unicast_master_table]\ntable_id 1\nlogQueryInterval 0\n";
         for server in servers {
-            table += &format!("{transport} {server}\n");
+            head += &format!("{transport} {server}\n");
         }
-        let port = "slaveOnly 1\nunicast_req_duration 120\n";
-        let ptp4l = Self::start(
-            host,
-            plane,
-            family,
-            "ptp4l client",
-            &(config(domain, rates, port) + &table),
-            "unicast_master_table 1\n",
-        )?;
-        Ok(ptp4l)
+        Self::start(host, plane, family, "ptp4l client", &head, "unicast_master_table 1\n")
     }
 
     /// Waits until a server has become one.
@@ -140,9 +134,11 @@ impl Ptp4l {
         command.arg("-f").arg(&path);
         let process = host.spawn(name, command)?;
         let ptp4l = Self { process, _files: files };
-        ptp4l.process.wait_for("the port to open", START_TIMEOUT, |line| match Reading::parse(&line.text)? {
-            Reading::State { from, .. } => (from == "INITIALIZING").then_some(()),
-            _ => None,
+        ptp4l.process.wait_for("the port to open", START_TIMEOUT, |line| {
+            match Reading::parse(&line.text)? {
+                Reading::State { from, .. } => (from == "INITIALIZING").then_some(()),
+                _ => None,
+            }
         })?;
         Ok(ptp4l)
     }
@@ -156,15 +152,15 @@ fn transport(family: Family) -> &'static str {
 }
 
 /// The options that both roles share. Log level 7 prints each exchange; with `free_running` the offset comes only
-/// once per `freq_est_interval` (0 = a second, the shortest).
-fn config(domain: u8, rates: Rates, more: &str) -> String {
+/// once per `freq_est_interval` (0 = a second, the shortest), as it is and not as a summary if `summary_interval` is shorter.
+fn config(rates: Rates) -> String {
     let Rates { log_announce_interval, log_sync_interval, log_delay_req_interval } = rates;
     format!(
         "free_running 1\n\
          freq_est_interval 0\n\
+         summary_interval -7\n\
          time_stamping software\n\
          tx_timestamp_timeout 100\n\
-         domainNumber {domain}\n\
          logAnnounceInterval {log_announce_interval}\n\
          logSyncInterval {log_sync_interval}\n\
          logMinDelayReqInterval {log_delay_req_interval}\n\
@@ -172,8 +168,7 @@ fn config(domain: u8, rates: Rates, more: &str) -> String {
          dscp_general 56\n\
          use_syslog 0\n\
          verbose 1\n\
-         logging_level 7\n\
-         {more}"
+         logging_level 7\n"
     )
 }
 

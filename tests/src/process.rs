@@ -125,7 +125,12 @@ impl Process {
     }
 
     /// Waits for the first line, of those so far or to come, for which `pick` gives something.
-    pub fn wait_for<T>(&self, what: &str, timeout: Duration, pick: impl FnMut(&Line) -> Option<T>) -> Result<T> {
+    pub fn wait_for<T>(
+        &self,
+        what: &str,
+        timeout: Duration,
+        pick: impl FnMut(&Line) -> Option<T>,
+    ) -> Result<T> {
         self.wait_after(0, what, timeout, pick)
     }
 
@@ -250,7 +255,9 @@ mod tests {
 
     #[test]
     fn json_lines_are_parsed_and_waited_for() {
-        let process = shell("echo hello; sleep 0.1; echo '{\"type\":\"event\",\"event\":\"step\",\"time_ns\":7}'; sleep 9");
+        let process = shell(
+            "echo hello; sleep 0.1; echo '{\"type\":\"event\",\"event\":\"step\",\"time_ns\":7}'; sleep 9",
+        );
         let time = process
             .wait_for("step", Duration::from_secs(5), |line| line.is_event("step").then(|| line.time_ns()))
             .unwrap();
@@ -261,7 +268,8 @@ mod tests {
     #[test]
     fn a_wait_ends_with_the_program_and_shows_its_last_lines() {
         let mut process = shell("echo no bpffs >&2; exit 3");
-        let error = process.wait_for("never", Duration::from_secs(60), |_| None::<()>).unwrap_err().to_string();
+        let error =
+            process.wait_for("never", Duration::from_secs(60), |_| None::<()>).unwrap_err().to_string();
         assert!(error.contains("it ended") && error.contains("no bpffs"), "{error}");
         assert_eq!(process.wait_exit(Duration::from_secs(5)).unwrap().code(), Some(3));
     }

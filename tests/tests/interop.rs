@@ -16,9 +16,9 @@ fn ptp4l_works_with_itself() {
     let world = World::new(&["server", "client"]).unwrap();
     let [server_host, client_host] = world.hosts() else { unreachable!("two names were given") };
     for family in [Family::V4, Family::V6] {
-        let _server = Ptp4l::server(server_host, Plane::Peer, family, 0).unwrap();
+        let _server = Ptp4l::server(server_host, Plane::Peer, family, 128).unwrap();
         let servers = [server_host.address(Plane::Peer, family)];
-        let client = Ptp4l::client(client_host, Plane::Peer, family, 0, &servers, Rates::default()).unwrap();
+        let client = Ptp4l::client(client_host, Plane::Peer, family, &servers, Rates::default()).unwrap();
         let offset = client.process.wait_for("an offset", Duration::from_secs(40), |line| {
             match Reading::parse(&line.text)? {
                 Reading::Offset { offset_ns, .. } => Some(offset_ns),

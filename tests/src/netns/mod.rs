@@ -14,10 +14,15 @@ use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 use std::fmt::Write;
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Over a router in memory an answer takes microseconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Which of a host's interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,20 +141,32 @@ impl Host {
         self.namespace.enter(move || command.output().with_context(|| format!("cannot start {command:?}")))
     }
 
-    /// Whether `to` answers an echo request within a second.
-    pub fn pings(&self, to: IpAddr) -> Result<bool> {
-        let mut command = Command::new("ping");
-        command.args(["-n", "-c", "1", "-W", "1", &to.to_string()]);
-        Ok(self.output(command)?.status.success())
+    /// Whether a UDP datagram reaches `to` and its answer comes back within a second.
+    pub fn reaches(&self, to: &Self, plane: Plane, family: Family) -> Result<bool> {
+        let near = self.socket(plane, family)?;
+        let far = to.socket(plane, family)?;
+        near.send_to(b"?", far.local_addr()?)?;
+        let mut buffer = [0; 8];
+        let Some((_, from)) = arrived(far.recv_from(&mut buffer))? else { return Ok(false) };
+        far.send_to(b"!", from)?;
+        Ok(arrived(near.recv_from(&mut buffer))?.is_some())
+    }
+
+    /// A UDP socket on an interface's address and a free port. It stays in the namespace wherever it is used.
+    pub fn socket(&self, plane: Plane, family: Family) -> Result<UdpSocket> {
+        let address = self.address(plane, family);
+        let socket = self
+            .namespace
+            .enter(|| UdpSocket::bind((address, 0)).with_context(|| format!("cannot bind to {address}")))?;
+        socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        Ok(socket)
     }
 
     fn subnet_address(&self, plane: Plane, family: Family, host: u8) -> IpAddr {
         let (plane, subnet) = (plane.number(), self.number);
         match family {
             Family::V4 => Ipv4Addr::new(10, plane, subnet, host).into(),
-            Family::V6 => {
-                Ipv6Addr::new(0xfd00, plane.into(), subnet.into(), 0, 0, 0, 0, host.into()).into()
-            }
+            Family::V6 => Ipv6Addr::new(0xfd00, plane.into(), subnet.into(), 0, 0, 0, 0, host.into()).into(),
         }
     }
 
@@ -199,8 +216,35 @@ impl Router {
         self.rules("del", address)
     }
 
+    /// How many "destination unreachable" messages it has sent since it exists, IPv4 and IPv6 together.
+    pub fn unreachables_sent(&self) -> Result<u64> {
+        let (v4, v6) = self.namespace.enter(|| {
+            let v4 = std::fs::read_to_string("/proc/thread-self/net/snmp")?;
+            Ok((v4, std::fs::read_to_string("/proc/thread-self/net/snmp6")?))
+        })?;
+        let mut icmp = v4.lines().filter_map(|line| line.strip_prefix("Icmp: "));
+        let (names, values) = icmp.next().zip(icmp.next()).context("no Icmp lines in /proc/net/snmp")?;
+        let mut counters = names.split_whitespace().zip(values.split_whitespace());
+        let v4 = counters.find(|(name, _)| *name == "OutDestUnreachs").context("no OutDestUnreachs")?.1;
+        let v6 = v6
+            .lines()
+            .find_map(|line| line.strip_prefix("Icmp6OutDestUnreachs"))
+            .context("no Icmp6OutDestUnreachs in /proc/net/snmp6")?;
+        Ok(v4.parse::<u64>()? + v6.trim().parse::<u64>()?)
+    }
+
     fn rules(&self, action: &str, address: IpAddr) -> Result<()> {
-        self.namespace.batch(&format!("rule {action} to {address} blackhole\nrule {action} from {address} blackhole\n"))
+        let rules = format!("rule {action} to {address} blackhole\nrule {action} from {address} blackhole\n");
+        if address.is_ipv6() { self.namespace.batch_v6(&rules) } else { self.namespace.batch(&rules) }
+    }
+}
+
+/// `None` for a receive that timed out.
+fn arrived<T>(received: std::io::Result<T>) -> Result<Option<T>> {
+    match received {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -57,9 +57,18 @@ impl Namespace {
 
     /// Runs lines of `ip` commands inside the namespace; the first that fails ends it.
     pub fn batch(&self, commands: &str) -> Result<()> {
+        self.batch_with(&["-batch", "-"], commands)
+    }
+
+    /// The same for commands that take the IP version from an option only, such as `rule`.
+    pub fn batch_v6(&self, commands: &str) -> Result<()> {
+        self.batch_with(&["-6", "-batch", "-"], commands)
+    }
+
+    fn batch_with(&self, options: &[&str], commands: &str) -> Result<()> {
         self.enter(|| {
             let mut child = Command::new("ip")
-                .args(["-batch", "-"])
+                .args(options)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped())
@@ -94,7 +103,8 @@ pub(super) fn sweep() {
             if let Ok(pids) = ip(&["netns", "pids", &name]) {
                 for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
                     // It may have ended by itself in the meantime.
-                    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
+                    let _ =
+                        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL);
                 }
             }
             delete(&name);
