@@ -24,6 +24,7 @@ pub(super) struct Narrator {
     started_ns: i64,
     next_second: i64,
     true_error_ns: Option<f64>,
+    peer_server: String,
     peer_measures: bool,
     marks: Vec<Event>,
 }
@@ -39,7 +40,12 @@ impl Narrator {
         &self.marks
     }
 
-    /// Something that the demo itself does; short enough to be a mark in the plot.
+    /// Something that the demo itself has to tell.
+    pub(super) fn tell(&self, time_ns: i64, text: &str) {
+        self.say(time_ns, "demo", text);
+    }
+
+    /// Something that the demo does; short enough to be a mark in the plot.
     pub(super) fn act(&mut self, time_ns: i64, label: &str) {
         self.say(time_ns, "demo", label);
         self.mark(time_ns, label);
@@ -75,9 +81,10 @@ impl Narrator {
     /// A line of ptp4l's client.
     pub(super) fn peer_line(&mut self, line: &Line) {
         match Reading::parse(&line.text) {
-            Some(Reading::Selected(identity)) => {
-                self.peer_measures = false;
+            Some(Reading::Selected(identity)) if identity != self.peer_server => {
                 self.say(line.arrived_ns, "ptp4l", &format!("selected {identity}"));
+                self.peer_server = identity;
+                self.peer_measures = false;
             }
             Some(Reading::Exchange { .. }) if !self.peer_measures => {
                 self.peer_measures = true;

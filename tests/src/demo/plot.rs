@@ -93,6 +93,7 @@ impl Scale {
 
     fn label(&self, place: f64) -> String {
         let size = match self {
+            Self::Linear if place == 0.0 => return "0".to_owned(),
             Self::Linear => return format!("{:+.0} µs", place / 1000.0),
             Self::Logarithmic => match place.abs() {
                 decade if decade < 0.5 => return "0".to_owned(),
@@ -172,6 +173,9 @@ fn panel(area: &Area<'_>, series: &Series, scale: &Scale) -> Drawn {
         .draw_series(LineSeries::new([], TRUTH))?
         .label("ours, in truth")
         .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], TRUTH.stroke_width(2)));
+    if matches!(scale, Scale::Linear) {
+        return Ok(());
+    }
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::UpperRight)

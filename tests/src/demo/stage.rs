@@ -179,7 +179,7 @@ impl Stage {
         ];
         let client = self.programs.client(self.client_host(), Family::V4, &servers, &options)?;
         self.narrator = Narrator::new(client.started_ns());
-        self.narrator.act(client.started_ns(), "client starts");
+        self.narrator.tell(client.started_ns(), "client starts");
         self.client = Some(client);
         Ok(())
     }
@@ -211,7 +211,7 @@ impl Stage {
                 .filter(|sample| sample.used && sample.time_ns > at_ns && sample.server != server)
         })?;
         let milliseconds = (sample.time_ns - at_ns) / 1_000_000;
-        self.narrator.act(sample.time_ns, &format!("switched in {milliseconds} ms"));
+        self.narrator.tell(sample.time_ns, &format!("switched in {milliseconds} ms"));
         Ok(())
     }
 
