@@ -7,8 +7,8 @@ pub mod interrupt;
 pub mod netns;
 pub mod peers;
 pub mod process;
-pub mod sim;
 pub mod program;
+pub mod sim;
 mod skip;
 
 pub use skip::{Need, SKIP_LOG, have, skip};
