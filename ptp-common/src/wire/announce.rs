@@ -1,0 +1,79 @@
+//! Announce (13.5).
+
+use super::body::Reserved;
+use super::cursor::{Reader, Writer};
+use super::{ClockIdentity, EmitError, ParseError};
+use crate::time::Timestamp;
+
+/// clockQuality (5.3.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockQuality {
+    /// clockClass (7.6.2.5), smaller is better.
+    pub clock_class: u8,
+    /// clockAccuracy (7.6.2.6); 0xfe = unknown.
+    pub clock_accuracy: u8,
+    /// offsetScaledLogVariance (7.6.3.5); 0xffff = unknown.
+    pub offset_scaled_log_variance: u16,
+}
+
+/// The body of an Announce. The flags that belong to it are in the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announce {
+    /// originTimestamp: approximate, or zero.
+    pub origin_timestamp: Timestamp,
+    /// currentUtcOffset: TAI - UTC in seconds, where the header's flag says that it is valid.
+    pub current_utc_offset: i16,
+    /// grandmasterPriority1, smaller is better.
+    pub grandmaster_priority1: u8,
+    /// grandmasterClockQuality.
+    pub grandmaster_clock_quality: ClockQuality,
+    /// grandmasterPriority2, smaller is better.
+    pub grandmaster_priority2: u8,
+    /// grandmasterIdentity.
+    pub grandmaster_identity: ClockIdentity,
+    /// stepsRemoved: boundary clocks between the grandmaster and the sender.
+    pub steps_removed: u16,
+    /// timeSource (7.6.2.8).
+    pub time_source: u8,
+}
+
+pub(super) const LENGTH: usize = 30;
+
+pub(super) fn parse(reader: &mut Reader<'_>) -> Result<(Announce, Reserved), ParseError> {
+    let origin_timestamp = reader.timestamp()?;
+    let current_utc_offset = reader.i16()?;
+    let reserved = reader.u8()?;
+    let announce = Announce {
+        origin_timestamp,
+        current_utc_offset,
+        grandmaster_priority1: reader.u8()?,
+        grandmaster_clock_quality: ClockQuality {
+            clock_class: reader.u8()?,
+            clock_accuracy: reader.u8()?,
+            offset_scaled_log_variance: reader.u16()?,
+        },
+        grandmaster_priority2: reader.u8()?,
+        grandmaster_identity: reader.clock_identity()?,
+        steps_removed: reader.u16()?,
+        time_source: reader.u8()?,
+    };
+    Ok((announce, Reserved([reserved, 0])))
+}
+
+pub(super) fn emit(
+    announce: &Announce,
+    Reserved([reserved, _]): Reserved,
+    writer: &mut Writer<'_>,
+) -> Result<(), EmitError> {
+    writer.timestamp(announce.origin_timestamp)?;
+    writer.put(&announce.current_utc_offset.to_be_bytes())?;
+    writer.u8(reserved)?;
+    writer.u8(announce.grandmaster_priority1)?;
+    writer.u8(announce.grandmaster_clock_quality.clock_class)?;
+    writer.u8(announce.grandmaster_clock_quality.clock_accuracy)?;
+    writer.u16(announce.grandmaster_clock_quality.offset_scaled_log_variance)?;
+    writer.u8(announce.grandmaster_priority2)?;
+    writer.put(&announce.grandmaster_identity.0)?;
+    writer.u16(announce.steps_removed)?;
+    writer.u8(announce.time_source)
+}
