@@ -1,0 +1,38 @@
+//! The kernel's clocks, read only.
+
+use super::sys;
+use nix::time::{ClockId, clock_gettime};
+use ptp_common::time::{NANOS_PER_SEC, RawStamp, StampSource};
+use std::io;
+
+/// CLOCK_TAI - CLOCK_REALTIME in seconds; `None` while nobody has told the kernel (it then reports 0).
+pub fn kernel_tai_offset() -> io::Result<Option<i32>> {
+    let state = sys::read_adjustment(ClockId::CLOCK_REALTIME)?;
+    Ok((state.tai != 0).then_some(state.tai))
+}
+
+/// CLOCK_MONOTONIC, ns.
+pub fn monotonic_nanos() -> u64 {
+    read(ClockId::CLOCK_MONOTONIC)
+}
+
+/// CLOCK_REALTIME, ns since 1970.
+pub fn realtime_nanos() -> u64 {
+    read(ClockId::CLOCK_REALTIME)
+}
+
+/// CLOCK_REALTIME when the stamp was taken, ns; `None` for hardware stamps, which do not count it.
+pub(super) fn realtime_of(stamp: RawStamp, tai_offset: i32) -> Option<u64> {
+    match stamp.source {
+        StampSource::SocketSw => Some(stamp.nanos),
+        StampSource::XdpSw => {
+            stamp.nanos.checked_add_signed(-i64::from(tai_offset) * i64::from(NANOS_PER_SEC))
+        }
+        StampSource::XdpHw | StampSource::SocketHw => None,
+    }
+}
+
+fn read(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock).expect("Linux always has CLOCK_REALTIME and CLOCK_MONOTONIC");
+    sys::nanos(time)
+}

@@ -1,0 +1,101 @@
+use super::kernel::{realtime_nanos, realtime_of};
+use super::{Clock, ClockError, Kind, Timescale, clamp_frequency, sys};
+use nix::time::ClockId;
+use ptp_common::time::{Interval, RawStamp, Timestamp};
+use std::io;
+
+/// The kernel's limit on `timex.freq` (adjtimex(2)): 500 ppm.
+const MAX_FREQUENCY_PPB: f64 = 500_000.0;
+
+/// Number of CAP_SYS_TIME (linux/capability.h).
+const CAP_SYS_TIME: u32 = 25;
+
+/// The system clock, CLOCK_REALTIME.
+#[derive(Debug)]
+pub struct SystemClock {
+    steered: bool,
+    frequency: f64,
+    tai_offset: i32,
+}
+
+impl SystemClock {
+    /// Reads the frequency in force, and changes nothing.
+    ///
+    /// # Errors
+    /// It is to be `steered`, and the process lacks CAP_SYS_TIME.
+    pub fn open(steered: bool) -> Result<Self, ClockError> {
+        if steered && !may_set_time() {
+            return Err(privilege());
+        }
+        let state = sys::read_adjustment(ClockId::CLOCK_REALTIME)
+            .map_err(|source| ClockError::Read { clock: "the system clock's frequency", source })?;
+        Ok(Self { steered, frequency: state.frequency, tai_offset: state.tai })
+    }
+
+    fn check_steered(&self) -> Result<(), ClockError> {
+        if self.steered { Ok(()) } else { Err(ClockError::ReadOnly { clock: Kind::System.name() }) }
+    }
+}
+
+impl Clock for SystemClock {
+    fn kind(&self) -> &'static str {
+        Kind::System.name()
+    }
+
+    fn timescale(&self) -> Timescale {
+        Timescale::Utc
+    }
+
+    fn now(&self) -> Result<Timestamp, ClockError> {
+        Ok(Timestamp::from_nanos(realtime_nanos()))
+    }
+
+    fn at(&self, stamp: RawStamp) -> Option<Timestamp> {
+        realtime_of(stamp, self.tai_offset).map(Timestamp::from_nanos)
+    }
+
+    fn step(&mut self, by: Interval) -> Result<(), ClockError> {
+        self.check_steered()?;
+        sys::step(ClockId::CLOCK_REALTIME, by).map_err(|source| explain("step", source))
+    }
+
+    fn set_frequency(&mut self, ppb: f64) -> Result<f64, ClockError> {
+        self.check_steered()?;
+        let ppb = clamp_frequency(ppb, MAX_FREQUENCY_PPB)?;
+        self.frequency =
+            sys::set_frequency(ClockId::CLOCK_REALTIME, ppb).map_err(|source| explain("steer", source))?;
+        Ok(self.frequency)
+    }
+
+    fn frequency(&self) -> f64 {
+        self.frequency
+    }
+
+    fn max_frequency(&self) -> f64 {
+        MAX_FREQUENCY_PPB
+    }
+
+    fn set_kernel_tai_offset(&mut self, seconds: i32) {
+        self.tai_offset = seconds;
+    }
+}
+
+/// Asked of /proc, because the kernel only answers to a change. When /proc does not tell, the first change will.
+fn may_set_time() -> bool {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok())
+        .is_none_or(|capabilities| capabilities & (1 << CAP_SYS_TIME) != 0)
+}
+
+fn privilege() -> ClockError {
+    ClockError::Privilege { action: "set the system clock".to_owned(), needed: "CAP_SYS_TIME".to_owned() }
+}
+
+fn explain(action: &'static str, source: io::Error) -> ClockError {
+    match source.raw_os_error() {
+        Some(libc::EPERM) => privilege(),
+        _ => ClockError::Adjust { action, clock: Kind::System.name(), source },
+    }
+}
