@@ -1,5 +1,6 @@
 //! CLOCK_MONOTONIC as the engine sees it, and a timer on it: tokio's own timers count whole milliseconds.
 
+use super::watch::watch;
 use crate::engine::Instant;
 use anyhow::Context;
 use nix::errno::Errno;
@@ -7,9 +8,8 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::unistd::read;
 use ptp_common::time::NANOS_PER_SEC;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// One reading of the monotonic clock, in both forms that the rooms ask for.
@@ -46,16 +46,17 @@ impl Monotonic {
 
 /// Wakes the loop at a point of CLOCK_MONOTONIC, to the microsecond.
 pub(super) struct Timer {
-    fd: AsyncFd<TimerFd>,
+    timer: TimerFd,
+    watched: AsyncFd<OwnedFd>,
     set: Option<Instant>,
 }
 
 impl Timer {
     pub(super) fn new() -> anyhow::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-        let fd = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags).context("cannot make a timer")?;
-        let fd = AsyncFd::with_interest(fd, Interest::READABLE).context("cannot watch the timer")?;
-        Ok(Self { fd, set: None })
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags).context("cannot make a timer")?;
+        let watched = watch(timer.as_fd()).context("cannot watch the timer")?;
+        Ok(Self { timer, watched, set: None })
     }
 
     /// [`Timer::expired`] resolves at `at`, or at once if that has passed. Replaces what was set before.
@@ -67,8 +68,7 @@ impl Timer {
         let nanos = at.as_nanos().max(1);
         let per_second = u64::from(NANOS_PER_SEC);
         let spec = TimeSpec::new((nanos / per_second) as i64, (nanos % per_second) as i64);
-        self.fd
-            .get_ref()
+        self.timer
             .set(Expiration::OneShot(spec), TimerSetTimeFlags::TFD_TIMER_ABSTIME)
             .context("cannot set the timer")?;
         self.set = Some(at);
@@ -78,9 +78,9 @@ impl Timer {
     /// Waits for the time that was set.
     pub(super) async fn expired(&mut self) -> anyhow::Result<()> {
         loop {
-            let mut guard = self.fd.readable().await.context("cannot wait for the timer")?;
+            let mut guard = self.watched.readable().await.context("cannot wait for the timer")?;
             guard.clear_ready();
-            match read(self.fd.get_ref().as_fd(), &mut [0; 8]) {
+            match read(self.watched.get_ref(), &mut [0; 8]) {
                 Ok(_) => {
                     self.set = None;
                     return Ok(());
