@@ -58,3 +58,5 @@ pub use unicast::{CancelUnicast, GrantUnicast, RequestUnicast};
 /// The only versionPTP that is understood.
 pub const VERSION_PTP: u8 = 2;
 
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         print(args, &document)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Some(pinned) = dataplane::read_pinned(&args.bpffs, interface)? else {
+    let Some(counters) = dataplane::read_pinned_counters(&args.bpffs, interface)? else {
         bail!(
             "no controller runs on {interface} ({} has no socket of one), and no program is attached to it; start \
              `ptp-ctl client {interface} ...` or `ptp-ctl server {interface}`, or name its --run-dir",
@@ -46,8 +46,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         running: false,
         interface,
         data_plane: "xdp",
-        xdp_mode: Some(pinned.mode.name()),
-        counters: PinnedCounters { xdp: pinned.counters.into_iter().collect() },
+        xdp_mode: dataplane::probe::attached(interface)?.map(|attached| attached.mode),
+        counters: PinnedCounters { xdp: counters.into_iter().collect() },
     };
     print(args, &serde_json::to_value(&document)?)?;
     Ok(ExitCode::SUCCESS)

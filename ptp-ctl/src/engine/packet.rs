@@ -1,4 +1,4 @@
-use ptp_common::wire::{EmitError, Message};
+use ptp_common::wire::{EmitError, Message, Tlv};
 
 /// Longest message that an engine sends: Signaling with three TLVs of each kind fits.
 const CAPACITY: usize = 192;
@@ -11,10 +11,10 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// The message as it goes on the wire.
-    pub fn new(message: &Message<'_>) -> Result<Self, EmitError> {
+    /// The message with these TLVs behind it.
+    pub fn new(message: &Message<'_>, tlvs: &[Tlv<'_>]) -> Result<Self, EmitError> {
         let mut octets = [0; CAPACITY];
-        let length = message.emit(&mut octets)?;
+        let length = message.emit_with_tlvs(tlvs, &mut octets)?;
         Ok(Self { octets, length: length as u8 })
     }
 

@@ -52,7 +52,12 @@ pub(super) enum Match<T> {
 impl<T> Pending<T> {
     /// For a socket whose counter stands at zero; a token is given up `timeout` after it was sent.
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { slots: VecDeque::with_capacity(CAPACITY), first: 0, stale: None, timeout }
+        Self::starting_at(0, timeout)
+    }
+
+    /// The same, for a counter that stands at `first`.
+    pub(super) fn starting_at(first: u32, timeout: Duration) -> Self {
+        Self { slots: VecDeque::with_capacity(CAPACITY), first, stale: None, timeout }
     }
 
     /// A packet was sent and counted.
@@ -75,16 +80,16 @@ impl<T> Pending<T> {
             State::Unasked => Match::Unasked,
             State::Resolved => Match::Unknown,
         };
-        while matches!(self.slots.front(), Some(Slot { state: State::Resolved, .. })) {
-            self.pop();
-        }
+        self.trim();
         found
     }
 
     /// The next token whose time is up.
     pub(super) fn expired(&mut self, now: Instant) -> Option<T> {
         while self.deadline().is_some_and(|deadline| deadline <= now) {
-            if let Some(State::Owed(token)) = self.pop() {
+            let given_up = self.pop();
+            self.trim();
+            if let Some(State::Owed(token)) = given_up {
                 return Some(token);
             }
         }
@@ -120,6 +125,13 @@ impl<T> Pending<T> {
         let slot = self.slots.pop_front()?;
         self.first = self.first.wrapping_add(1);
         Some(slot.state)
+    }
+
+    /// The front is always a packet whose stamp is still to come: it sets the deadline.
+    fn trim(&mut self) {
+        while matches!(self.slots.front(), Some(Slot { state: State::Resolved, .. })) {
+            self.pop();
+        }
     }
 
     fn is_stale(&self, count: u32, now: Instant) -> bool {

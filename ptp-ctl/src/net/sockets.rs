@@ -35,7 +35,7 @@ const ERROR_BATCH: usize = 8192;
 /// `T` is the caller's TX token. It is given back exactly once: by [`take_sent`](Self::take_sent), or by
 /// [`send`](Self::send) with the error.
 pub struct Sockets<T> {
-    families: Vec<FamilySockets<T>>,
+    pub(super) families: Vec<FamilySockets<T>>,
     readiness: AsyncFd<Readiness>,
     buffers: Buffers,
     /// Tokens whose fate is known but not yet told.
@@ -48,10 +48,10 @@ pub struct Sockets<T> {
 }
 
 /// The sockets of one address family.
-struct FamilySockets<T> {
+pub(super) struct FamilySockets<T> {
     family: Family,
-    event: Socket,
-    general: Socket,
+    pub(super) event: Socket,
+    pub(super) general: Socket,
     pending: Pending<T>,
 }
 

@@ -1,0 +1,4 @@
+mod interface;
+mod namespace;
+mod pending;
+mod sockets;

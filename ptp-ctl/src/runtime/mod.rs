@@ -12,7 +12,8 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use crate::config::Settings;
+use crate::config::{Settings, XdpAttachMode};
+use crate::dataplane::Mode;
 use anyhow::Context;
 use std::path::Path;
 
@@ -32,4 +33,12 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 /// No such interface, or a controller that does not answer.
 pub fn ask_running(run_dir: &Path, interface: &str) -> anyhow::Result<Option<Vec<u8>>> {
     control::ask(&control::path(run_dir, interface)?)
+}
+
+/// The mode as the data plane calls it.
+pub const fn attach_mode(mode: XdpAttachMode) -> Mode {
+    match mode {
+        XdpAttachMode::Native => Mode::Native,
+        XdpAttachMode::Generic => Mode::Generic,
+    }
 }

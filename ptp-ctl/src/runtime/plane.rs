@@ -1,8 +1,9 @@
 //! The XDP data plane as the loop uses it: what it refuses is counted and said once, never fatal.
 
+use super::attach_mode;
 use super::watch::watch;
-use crate::config::{self, Common, XdpAttachMode};
-use crate::dataplane::{DataPlane, DataPlaneError, Mode, Options, ReceivedEvent};
+use crate::config::{self, Common};
+use crate::dataplane::{DataPlane, DataPlaneError, Options, ReceivedEvent};
 use crate::engine::Instant;
 use crate::net::interface_addresses;
 use crate::report::CounterSet;
@@ -29,7 +30,7 @@ impl Plane {
     pub(super) fn open(common: &Common, role: &config::Role) -> anyhow::Result<Self> {
         let mut data_plane = DataPlane::open(&Options {
             interface: common.interface.clone(),
-            mode: mode(common.xdp_mode),
+            mode: attach_mode(common.xdp_mode),
             bpffs: common.bpffs.clone(),
         })?;
         let servers: Vec<IpAddr> = match role {
@@ -109,13 +110,5 @@ impl Plane {
             }
             self.errors += 1;
         }
-    }
-}
-
-/// As the data plane calls it.
-pub(super) const fn mode(mode: XdpAttachMode) -> Mode {
-    match mode {
-        XdpAttachMode::Native => Mode::Native,
-        XdpAttachMode::Generic => Mode::Generic,
     }
 }

@@ -1,1 +1,398 @@
+//! The world under virtual time: clients and servers with their clocks, and a network between them that delays, loses,
+//! repeats and re-orders packets. Hours pass in seconds, and the same seed gives the same run.
 
+mod clock;
+mod network;
+
+pub use clock::Oscillator;
+pub use network::{Delay, Path};
+
+use crate::engine::client::{Client, Sample};
+use crate::engine::config::{ClientConfig, ServerConfig};
+use crate::engine::event::Event;
+use crate::engine::server::Server;
+use crate::engine::servo::Decision;
+use crate::engine::{Engine, Input, Instant, Output, Packet, TxToken};
+use ptp_common::net::Channel;
+use ptp_common::time::Timestamp;
+use ptp_common::wire::set_origin_timestamp;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// True time at the start of every run, s since the epoch.
+const EPOCH_SECONDS: u64 = 1_800_000_000;
+/// The engines' monotonic time at the start of every run: not zero, for that is nobody's.
+const START: Instant = Instant::from_nanos(1_000_000_000);
+/// How long a TX stamp takes from the NIC to the engine at most: it may well be overtaken by the answer.
+const TX_STAMP_DELAY: Duration = Duration::from_micros(200);
+
+/// A machine in the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeId(usize);
+
+/// What a machine reported, and when.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// True time since the start.
+    pub at: Duration,
+    /// Who.
+    pub node: NodeId,
+    /// What.
+    pub what: Observation,
+}
+
+/// Something worth recording.
+#[derive(Clone, Debug)]
+pub enum Observation {
+    /// An engine's event.
+    Event(Event),
+    /// A complete exchange, with the client's true error (reading minus truth) just before it steered, ns.
+    Sample(Sample, f64),
+}
+
+/// Client or server.
+enum Role {
+    Client(Client),
+    Server(Server),
+    /// Switched off.
+    Dead,
+}
+
+impl Role {
+    fn engine(&mut self) -> Option<&mut dyn Engine> {
+        match self {
+            Self::Client(client) => Some(client),
+            Self::Server(server) => Some(server),
+            Self::Dead => None,
+        }
+    }
+}
+
+struct Node {
+    address: IpAddr,
+    role: Role,
+    clock: Oscillator,
+    tai_offset: Option<i16>,
+    /// Raised when it is switched off: what was on its way to the old engine does not reach the new one.
+    life: u32,
+    /// When the engine is woken next; wake-ups at other times are of plans given up since.
+    wake_at: Option<u64>,
+}
+
+enum What {
+    Deliver { from: IpAddr, channel: Channel, bytes: Vec<u8> },
+    Sent { token: TxToken, tx: Option<Timestamp>, life: u32 },
+    Wake,
+}
+
+struct Pending {
+    at: u64,
+    order: u64,
+    node: NodeId,
+    what: What,
+}
+
+impl PartialEq for Pending {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.order) == (other.at, other.order)
+    }
+}
+
+impl Eq for Pending {}
+
+impl PartialOrd for Pending {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Pending {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+/// All machines, the network and the time.
+pub struct World {
+    /// True time since the start, ns.
+    now: u64,
+    nodes: Vec<Node>,
+    queue: BinaryHeap<Reverse<Pending>>,
+    order: u64,
+    paths: HashMap<(IpAddr, IpAddr), Path>,
+    default_path: Path,
+    tx_stamp_loss: f64,
+    random: fastrand::Rng,
+    reports: Vec<Report>,
+    packets: HashMap<(IpAddr, IpAddr), u64>,
+}
+
+impl World {
+    /// An empty world; all of its chances come from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            now: 0,
+            nodes: Vec::new(),
+            queue: BinaryHeap::new(),
+            order: 0,
+            paths: HashMap::new(),
+            default_path: Path::default(),
+            tx_stamp_loss: 0.0,
+            random: fastrand::Rng::with_seed(seed),
+            reports: Vec::new(),
+            packets: HashMap::new(),
+        }
+    }
+
+    /// The way of every packet for which no other is set.
+    pub fn set_default_path(&mut self, path: Path) {
+        self.default_path = path;
+    }
+
+    /// The way of packets from one address to another.
+    pub fn set_path(&mut self, from: IpAddr, to: IpAddr, path: Path) {
+        self.paths.insert((from, to), path);
+    }
+
+    /// How many of the TX stamps are lost, 0 to 1.
+    pub fn set_tx_stamp_loss(&mut self, share: f64) {
+        self.tx_stamp_loss = share;
+    }
+
+    /// A client that starts now.
+    pub fn add_client(&mut self, address: IpAddr, config: ClientConfig, clock: Oscillator) -> NodeId {
+        let client = Client::new(self.instant(), config);
+        self.add(address, Role::Client(client), clock)
+    }
+
+    /// A server that starts now.
+    pub fn add_server(&mut self, address: IpAddr, config: ServerConfig, clock: Oscillator) -> NodeId {
+        let server = Server::new(self.instant(), config);
+        self.add(address, Role::Server(server), clock)
+    }
+
+    /// Switches a machine off, without a word to anyone. Its clock goes on.
+    pub fn kill(&mut self, node: NodeId) {
+        self.nodes[node.0].role = Role::Dead;
+        self.nodes[node.0].life += 1;
+    }
+
+    /// Switches a server on again; it remembers nothing.
+    pub fn restart_server(&mut self, node: NodeId, config: ServerConfig) {
+        self.nodes[node.0].role = Role::Server(Server::new(self.instant(), config));
+        self.start(node);
+    }
+
+    /// Ends an engine in good order; what it sends last goes out.
+    pub fn shutdown(&mut self, node: NodeId) {
+        let now = self.instant();
+        match &mut self.nodes[node.0].role {
+            Role::Client(client) => client.shutdown(now),
+            Role::Server(server) => server.shutdown(now),
+            Role::Dead => {}
+        }
+        self.drain(node);
+        self.kill(node);
+    }
+
+    /// What the kernel of a machine knows of TAI - UTC changes.
+    pub fn set_tai_offset(&mut self, node: NodeId, seconds: Option<i16>) {
+        self.nodes[node.0].tai_offset = seconds;
+        self.input(node, Input::TaiOffset(seconds));
+    }
+
+    /// The clock of a machine jumps.
+    pub fn jump_clock(&mut self, node: NodeId, by_ns: i64) {
+        let now = self.now;
+        self.nodes[node.0].clock.step(now, by_ns);
+    }
+
+    /// A packet from somebody who is no machine of this world.
+    pub fn inject(&mut self, to: NodeId, from: IpAddr, channel: Channel, bytes: &[u8]) {
+        self.push(self.now, to, What::Deliver { from, channel, bytes: bytes.to_vec() });
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now + u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        while let Some(Reverse(next)) = self.queue.peek() {
+            if next.at > end {
+                break;
+            }
+            let Some(Reverse(pending)) = self.queue.pop() else {
+                break;
+            };
+            self.now = pending.at;
+            self.happen(pending.node, pending.what);
+        }
+        self.now = end;
+    }
+
+    /// True time since the start.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.now)
+    }
+
+    /// The engines' monotonic time.
+    pub fn instant(&self) -> Instant {
+        START + self.now()
+    }
+
+    /// A clock's reading minus the truth, ns.
+    pub fn true_error_ns(&self, node: NodeId) -> f64 {
+        self.nodes[node.0].clock.error_ns(self.now)
+    }
+
+    /// The client at `node`, if it is one.
+    pub fn client(&self, node: NodeId) -> Option<&Client> {
+        match &self.nodes[node.0].role {
+            Role::Client(client) => Some(client),
+            _ => None,
+        }
+    }
+
+    /// The server at `node`, if it is one.
+    pub fn server(&self, node: NodeId) -> Option<&Server> {
+        match &self.nodes[node.0].role {
+            Role::Server(server) => Some(server),
+            _ => None,
+        }
+    }
+
+    /// Everything reported since the last call.
+    pub fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
+    }
+
+    /// Packets sent from one address to another so far.
+    pub fn packets(&self, from: IpAddr, to: IpAddr) -> u64 {
+        self.packets.get(&(from, to)).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, address: IpAddr, role: Role, clock: Oscillator) -> NodeId {
+        let node = NodeId(self.nodes.len());
+        self.nodes.push(Node { address, role, clock, tai_offset: Some(37), life: 0, wake_at: None });
+        self.start(node);
+        node
+    }
+
+    fn start(&mut self, node: NodeId) {
+        let tai_offset = self.nodes[node.0].tai_offset;
+        self.input(node, Input::TaiOffset(tai_offset));
+    }
+
+    fn push(&mut self, at: u64, node: NodeId, what: What) {
+        self.order += 1;
+        self.queue.push(Reverse(Pending { at, order: self.order, node, what }));
+    }
+
+    fn happen(&mut self, node: NodeId, what: What) {
+        let life = self.nodes[node.0].life;
+        match what {
+            What::Deliver { from, channel, bytes } => {
+                let stamp = (channel == Channel::Event).then(|| self.reading(node));
+                self.input(node, Input::Received { bytes: &bytes, from, channel, rx: stamp });
+            }
+            What::Sent { token, tx, life: of } if of == life => self.input(node, Input::Sent { token, tx }),
+            What::Wake if self.nodes[node.0].wake_at == Some(self.now) => {
+                self.nodes[node.0].wake_at = None;
+                let now = self.instant();
+                if let Some(engine) = self.nodes[node.0].role.engine() {
+                    engine.handle_timeout(now);
+                }
+                self.drain(node);
+            }
+            What::Sent { .. } | What::Wake => {}
+        }
+    }
+
+    fn input(&mut self, node: NodeId, input: Input<'_>) {
+        let now = self.instant();
+        if let Some(engine) = self.nodes[node.0].role.engine() {
+            engine.handle(now, input);
+        }
+        self.drain(node);
+    }
+
+    /// A clock's reading: its error on top of the true time in its timescale.
+    fn reading(&self, node: NodeId) -> Timestamp {
+        let error = self.nodes[node.0].clock.error_ns(self.now).round() as i64;
+        let truth = EPOCH_SECONDS * 1_000_000_000 + self.now;
+        Timestamp::from_nanos(truth.saturating_add_signed(error))
+    }
+
+    fn drain(&mut self, node: NodeId) {
+        while let Some(output) = self.nodes[node.0].role.engine().and_then(|engine| engine.poll_output()) {
+            self.perform(node, output);
+        }
+        let wake = self.nodes[node.0].role.engine().and_then(|engine| engine.poll_timeout());
+        let wake = wake.map(|at| (at.since(START).as_nanos() as u64).max(self.now));
+        if let Some(at) = wake.filter(|_| wake != self.nodes[node.0].wake_at) {
+            self.push(at, node, What::Wake);
+        }
+        self.nodes[node.0].wake_at = wake;
+    }
+
+    fn perform(&mut self, node: NodeId, output: Output) {
+        match output {
+            Output::Send { to, channel, packet, token, origin } => {
+                let mut packet = packet;
+                if let Some(local_to_served) = origin {
+                    let time = self.reading(node) + local_to_served;
+                    set_origin_timestamp(packet.as_bytes_mut(), time)
+                        .expect("only messages with an originTimestamp ask for one");
+                }
+                if let Some(token) = token {
+                    self.stamp(node, token);
+                }
+                self.transmit(self.nodes[node.0].address, to, channel, &packet);
+            }
+            Output::Steer(decision) => {
+                let now = self.now;
+                let clock = &mut self.nodes[node.0].clock;
+                match decision {
+                    Decision::Hold => {}
+                    Decision::Slew { frequency_ppb } => clock.adjust(now, frequency_ppb),
+                    Decision::Step { offset_ns, frequency_ppb } => {
+                        clock.step(now, -offset_ns);
+                        clock.adjust(now, frequency_ppb);
+                    }
+                }
+            }
+            Output::Sample(sample) => {
+                let error = self.true_error_ns(node);
+                self.report(node, Observation::Sample(sample, error));
+            }
+            Output::Event(event) => self.report(node, Observation::Event(event)),
+            Output::Grant { .. } | Output::Revoke { .. } => {}
+        }
+    }
+
+    fn report(&mut self, node: NodeId, what: Observation) {
+        self.reports.push(Report { at: self.now(), node, what });
+    }
+
+    fn stamp(&mut self, node: NodeId, token: TxToken) {
+        let lost = self.random.f64() < self.tx_stamp_loss;
+        let tx = (!lost).then(|| self.reading(node));
+        let delay = TX_STAMP_DELAY.mul_f64(self.random.f64()).as_nanos() as u64;
+        let life = self.nodes[node.0].life;
+        self.push(self.now + delay, node, What::Sent { token, tx, life });
+    }
+
+    fn transmit(&mut self, from: IpAddr, to: IpAddr, channel: Channel, packet: &Packet) {
+        *self.packets.entry((from, to)).or_default() += 1;
+        let Some(receiver) = self.nodes.iter().position(|node| node.address == to) else {
+            return;
+        };
+        let path = self.paths.get(&(from, to)).unwrap_or(&self.default_path);
+        let mut arrivals = Vec::new();
+        path.arrivals(&mut self.random, &mut arrivals);
+        for delay in arrivals {
+            let bytes = packet.as_bytes().to_vec();
+            self.push(self.now + delay, NodeId(receiver), What::Deliver { from, channel, bytes });
+        }
+    }
+}

@@ -1,43 +1,406 @@
-//! The client.
+//! The client: negotiates with every server, measures all of them, follows one.
 
+mod association;
+mod contract;
+mod exchange;
+mod filter;
+mod follow;
+mod receive;
 mod status;
 
+pub(in crate::engine) use receive::targets;
 pub use status::{AnnounceStatus, GrantStatus, GrantsStatus, Sample, ServerStatus, State, Status};
 
 use super::config::ClientConfig;
-use super::{Engine, Input, Instant, Output};
+use super::counters::counters;
+use super::event::{Event, Kind, Reason};
+use super::servo::{PiServo, Servo};
+use super::timers::interval;
+use super::{Engine, Input, Instant, Output, Packet, TxToken};
+use arrayvec::ArrayVec;
+use association::{Association, Surroundings, Timer};
+use ptp_common::net::Channel;
+use ptp_common::time::Timestamp;
+use ptp_common::wire::{
+    Body, CancelUnicast, Flags, Header, Message, MessageType, ParseError, PortIdentity, RequestUnicast, Tlv,
+};
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
 
-/// SKELETON
+/// Most servers that a client can have.
+pub const MAX_SERVERS: usize = 16;
+/// Requests due within this time go out in one message.
+const BUNDLE: Duration = Duration::from_millis(50);
+/// Shortest time after which silence counts: less is within what a busy machine does to a process.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(250);
+/// Stamps of packets that were on their way to us while the clock was stepped may be of either side of the step.
+const STEP_GUARD: Duration = Duration::from_millis(20);
+
+counters! {
+    /// What became of a packet.
+    enum Count / Counts {
+        /// An Announce was used.
+        Announce = "announce",
+        /// A Sync was used.
+        Sync = "sync",
+        /// A Follow_Up was used.
+        FollowUp = "follow_up",
+        /// A Delay_Resp was used.
+        DelayResp = "delay_resp",
+        /// A Signaling message was used.
+        Signaling = "signaling",
+        /// From an address that is no server of ours.
+        UnknownSource = "unknown_source",
+        /// domainNumber is not ours.
+        WrongDomain = "wrong_domain",
+        /// sdoId is not ours.
+        WrongSdoId = "wrong_sdo_id",
+        /// An event message on the general port, or the other way round.
+        WrongPort = "wrong_port",
+        /// sourcePortIdentity is not the one that granted.
+        WrongSourceIdentity = "wrong_source_identity",
+        /// targetPortIdentity is neither ours nor a wildcard.
+        WrongTarget = "wrong_target",
+        /// requestingPortIdentity is not ours.
+        WrongRequester = "wrong_requester",
+        /// A message type that a client does not take.
+        NotForClient = "not_for_client",
+        /// Nothing of the kind was granted or asked for.
+        Unasked = "unasked",
+        /// The same message again.
+        Duplicate = "duplicate",
+        /// A sequenceId under which nothing is open.
+        UnknownSequence = "unknown_sequence",
+        /// A Sync without RX stamp.
+        NoRxStamp = "no_rx_stamp",
+        /// A Delay_Req whose TX stamp was lost.
+        NoTxStamp = "no_tx_stamp",
+        /// Stamped before or while the clock was stepped.
+        AroundStep = "around_step",
+        /// correctionField says that the correction is unknown.
+        NoCorrection = "no_correction",
+    }
+}
+
+/// A PTP client without IO.
 pub struct Client {
     config: ClientConfig,
+    associations: Vec<Association>,
+    servo: Option<Box<dyn Servo + Send>>,
+    selected: Option<usize>,
+    state: State,
+    /// As the driver told it; the outer `None`: it has not.
+    kernel_tai_offset: Option<Option<i16>>,
+    ptp_timescale_known: bool,
+    /// ptpTimescale of the server last followed.
+    followed_timescale: Option<bool>,
+    /// Raised when stamps taken so far lose their meaning.
+    generation: u16,
+    /// Event messages received until then are not used.
+    guard_until: Instant,
+    outputs: VecDeque<Output>,
+    counts: Counts,
+    malformed: [u64; ParseError::COUNT],
+    random: fastrand::Rng,
+    closed: bool,
 }
 
 impl Client {
+    /// A client that starts to negotiate at once, with the first [`MAX_SERVERS`] of its servers.
     pub fn new(now: Instant, config: ClientConfig) -> Self {
-        let _ = now;
-        Self { config }
+        let servo = config.servo.map(|servo| Box::new(PiServo::new(servo)) as Box<dyn Servo + Send>);
+        Self {
+            associations: config
+                .servers
+                .iter()
+                .take(MAX_SERVERS)
+                .map(|&entry| Association::new(now, entry))
+                .collect(),
+            servo,
+            selected: None,
+            state: State::default(),
+            kernel_tai_offset: None,
+            ptp_timescale_known: false,
+            followed_timescale: None,
+            generation: 0,
+            guard_until: now,
+            outputs: VecDeque::with_capacity(64),
+            counts: Counts::default(),
+            malformed: [0; ParseError::COUNT],
+            random: fastrand::Rng::with_seed(config.port.seed),
+            closed: false,
+            config,
+        }
     }
+
     /// Cancels every grant; the outputs that follow are the last.
-    pub fn shutdown(&mut self, now: Instant) {
-        let _ = (now, &self.config);
+    pub fn shutdown(&mut self, _now: Instant) {
+        self.closed = true;
+        for index in 0..self.associations.len() {
+            let granted =
+                self.associations[index].contracts.iter().filter(|contract| contract.grant().is_some());
+            let mut cancels = ArrayVec::<_, 3>::new();
+            for contract in granted {
+                cancels.push(Tlv::CancelUnicast(CancelUnicast {
+                    message_type: contract.message_type(),
+                    maintain_request: false,
+                    maintain_grant: true,
+                }));
+            }
+            self.send_signaling(index, &cancels);
+        }
     }
+
+    /// For the reports.
     pub fn status(&self, now: Instant) -> Status {
-        let _ = now;
-        unimplemented!()
+        let surroundings = self.surroundings();
+        let measured = self.selected.and_then(|index| self.associations[index].measured);
+        let status = |(index, association): (usize, &Association)| {
+            association.status(now, &surroundings, self.selected == Some(index))
+        };
+        Status {
+            state: self.state,
+            selected_server: self.selected.map(|index| self.associations[index].entry.address),
+            offset_ns: measured.map(|(offset, _)| offset),
+            path_delay_ns: measured.map(|(_, delay)| delay),
+            frequency_ppb: self.frequency_ppb(),
+            servers: self.associations.iter().enumerate().map(status).collect(),
+        }
     }
+
     /// Packets by what became of them: name and count, in a fixed order.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        std::iter::empty()
+        let malformed = ParseError::ALL.map(|error| (error.name(), self.malformed[error.index()]));
+        self.counts.iter().chain(malformed)
+    }
+
+    fn frequency_ppb(&self) -> f64 {
+        self.servo.as_ref().map_or(0.0, |servo| servo.frequency_ppb())
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            local_timescale: self.config.port.local_timescale,
+            kernel_tai_offset: self.kernel_tai_offset.flatten(),
+            ptp_timescale_known: self.ptp_timescale_known,
+        }
+    }
+
+    fn event(&mut self, peer: Option<IpAddr>, kind: Kind, reason: Option<Reason>, detail: Option<String>) {
+        self.outputs.push_back(Output::Event(Event { kind, peer, reason, detail }));
+    }
+
+    fn header(&self, sequence_id: u16) -> Header {
+        let port = &self.config.port;
+        Header {
+            sdo_id: port.sdo_id,
+            minor_version: port.minor_version,
+            domain_number: port.domain_number,
+            flags: Flags::UNICAST,
+            source_port_identity: port.port_identity,
+            sequence_id,
+            log_message_interval: 0x7f,
+            ..Header::default()
+        }
+    }
+
+    fn send(
+        &mut self,
+        to: IpAddr,
+        channel: Channel,
+        message: &Message<'_>,
+        tlvs: &[Tlv<'_>],
+        token: Option<TxToken>,
+    ) {
+        let origin = token.is_some().then_some(ptp_common::time::Interval::ZERO);
+        let packet = Packet::new(message, tlvs).expect("a client's own messages fit into a packet");
+        self.outputs.push_back(Output::Send { to, channel, packet, token, origin });
+    }
+
+    fn send_signaling(&mut self, index: usize, tlvs: &[Tlv<'_>]) {
+        if tlvs.is_empty() {
+            return;
+        }
+        let association = &mut self.associations[index];
+        let sequence_id = association.signaling_sequence_id;
+        association.signaling_sequence_id = sequence_id.wrapping_add(1);
+        let known = association.identity.filter(|_| !association.may_rebind());
+        let body = Body::Signaling { target_port_identity: known.unwrap_or(PortIdentity::WILDCARD) };
+        let to = association.entry.address;
+        let message = Message::new(self.header(sequence_id), body);
+        self.send(to, Channel::General, &message, tlvs, None);
+    }
+
+    /// Asks for everything that is due at one server, and notices grants that ended.
+    fn negotiate(&mut self, now: Instant, index: usize) {
+        let address = self.associations[index].entry.address;
+        let mut requests = ArrayVec::<_, 3>::new();
+        for place in 0..self.associations[index].contracts.len() {
+            let contract = &mut self.associations[index].contracts[place];
+            let message_type = contract.message_type();
+            if contract.expire(now) {
+                let reason = contract.unanswered();
+                self.event(
+                    Some(address),
+                    Kind::Expired,
+                    Some(Reason::DurationOver),
+                    Some(format!("{message_type:?}")),
+                );
+                self.associations[index].lose(now, reason);
+            }
+            let jitter = self.random.f64();
+            let contract = &mut self.associations[index].contracts[place];
+            if contract.wants_request(now + BUNDLE) {
+                if let Some(reason) = contract.requested(now, jitter) {
+                    self.event(Some(address), Kind::Unanswered, Some(reason), None);
+                }
+                requests.push(Tlv::RequestUnicast(RequestUnicast {
+                    message_type,
+                    log_inter_message_period: self.requested_log_interval(message_type),
+                    duration_field: self.config.duration,
+                }));
+            }
+        }
+        self.send_signaling(index, &requests);
+        self.associations[index].schedule_negotiation();
+    }
+
+    fn requested_log_interval(&self, message_type: MessageType) -> i8 {
+        match message_type {
+            MessageType::Announce => self.config.log_announce_interval,
+            MessageType::Sync => self.config.log_sync_interval,
+            _ => self.config.log_delay_resp_interval,
+        }
+    }
+
+    /// How long nothing may come of a message type before the server counts as lost.
+    fn receipt_timeout(&self, index: usize, message_type: MessageType) -> Option<Duration> {
+        let intervals = match message_type {
+            MessageType::Announce => self.config.announce_receipt_timeout,
+            _ => self.config.sync_receipt_timeout,
+        };
+        let log = self.associations[index].log_interval(message_type)?;
+        Some((interval(log) * u32::from(intervals)).max(SHORTEST_TIMEOUT))
+    }
+
+    /// Waits for the next message of a type, from now on.
+    fn await_next(&mut self, now: Instant, index: usize, message_type: MessageType) {
+        let deadline = self.receipt_timeout(index, message_type).map(|timeout| now + timeout);
+        let timer = if message_type == MessageType::Announce { Timer::Announce } else { Timer::Sync };
+        self.associations[index].set_timer(timer, deadline);
+    }
+
+    fn send_delay_req(&mut self, now: Instant, index: usize, sync_sequence_id: u16) {
+        let Some(log) = self.associations[index].log_interval(MessageType::DelayResp) else {
+            return;
+        };
+        // A Sync may come a little early; asking for every second one because of that would halve the rate.
+        let due = self.associations[index].last_delay_req.map(|last| last + interval(log).mul_f64(0.75));
+        if due.is_some_and(|due| due > now) {
+            return;
+        }
+        let deadline = self.receipt_timeout(index, MessageType::DelayResp).map(|timeout| now + timeout);
+        let association = &mut self.associations[index];
+        association.last_delay_req = Some(now);
+        if !association.has_timer(Timer::DelayResp) {
+            association.set_timer(Timer::DelayResp, deadline);
+        }
+        let sequence_id = association.exchanges.delay_req(now, sync_sequence_id);
+        let to = association.entry.address;
+        let token = TxToken(u64::from(self.generation) << 32 | (index as u64) << 16 | u64::from(sequence_id));
+        let message =
+            Message::new(self.header(sequence_id), Body::DelayReq { origin_timestamp: Timestamp::ZERO });
+        self.send(to, Channel::Event, &message, &[], Some(token));
+    }
+
+    fn sent(&mut self, now: Instant, token: TxToken, tx: Option<Timestamp>) {
+        let TxToken(token) = token;
+        let (generation, index, sequence_id) =
+            ((token >> 32) as u16, usize::from((token >> 16) as u16), token as u16);
+        if generation != self.generation {
+            self.counts.count(Count::AroundStep);
+            return;
+        }
+        if tx.is_none() {
+            self.counts.count(Count::NoTxStamp);
+        }
+        let Some(association) = self.associations.get_mut(index) else {
+            return;
+        };
+        if let Ok(Some(exchange)) = association.exchanges.sent(sequence_id, tx) {
+            self.complete(now, index, &exchange);
+        }
+    }
+
+    /// Stamps taken so far cannot be compared with those to come.
+    fn void_exchanges(&mut self, now: Instant) {
+        self.generation = self.generation.wrapping_add(1);
+        self.guard_until = now + STEP_GUARD;
+        for association in &mut self.associations {
+            association.exchanges.void();
+        }
+    }
+
+    fn fire(&mut self, now: Instant, index: usize, timer: Timer) {
+        let lost = match timer {
+            Timer::Negotiation => {
+                self.negotiate(now, index);
+                None
+            }
+            Timer::Announce => Some(Reason::AnnounceTimeout),
+            Timer::Sync => Some(Reason::SyncTimeout),
+            Timer::DelayResp => Some(Reason::DelayrespTimeout),
+            Timer::Restore => None,
+        };
+        if let Some(reason) = lost {
+            self.associations[index].lose(now, reason);
+        }
+        self.reselect();
     }
 }
 
 impl Engine for Client {
-    fn handle(&mut self, _now: Instant, _input: Input<'_>) {}
-    fn handle_timeout(&mut self, _now: Instant) {}
-    fn poll_timeout(&self) -> Option<Instant> {
-        None
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if self.closed {
+            return;
+        }
+        match input {
+            Input::Received { bytes, from, channel, rx } => self.received(now, bytes, from, channel, rx),
+            Input::Sent { token, tx } => self.sent(now, token, tx),
+            Input::TaiOffset(seconds) => self.tai_offset(now, seconds),
+            Input::ClockDisturbed => {
+                self.event(None, Kind::ClockDisturbed, None, None);
+                self.void_exchanges(now);
+                if let Some(servo) = &mut self.servo {
+                    servo.restart();
+                }
+            }
+        }
     }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        for index in 0..self.associations.len() {
+            while let Some(timer) = self.associations[index].pop_timer(now) {
+                self.fire(now, index, timer);
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        if self.closed {
+            return None;
+        }
+        self.associations.iter().filter_map(|association| association.timers.next()).min()
+    }
+
     fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.outputs.pop_front()
     }
 }
+
+#[cfg(test)]
+mod tests;

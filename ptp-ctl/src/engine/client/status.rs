@@ -19,6 +19,18 @@ pub enum State {
     Holdover,
 }
 
+impl State {
+    /// The name used in every report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FreeRunning => "free-running",
+            Self::Acquiring => "acquiring",
+            Self::Locked => "locked",
+            Self::Holdover => "holdover",
+        }
+    }
+}
+
 /// One complete exchange, as reported.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Sample {

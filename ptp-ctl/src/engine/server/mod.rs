@@ -1,43 +1,412 @@
-//! The server.
+//! The server: grants, sends what it granted, and stops when the duration is over.
 
+mod clients;
+mod negotiate;
 mod status;
 
 pub use status::{ClientStatus, Status};
 
-use super::config::ServerConfig;
-use super::{Engine, Input, Instant, Output};
+use super::config::{LocalTimescale, ServerConfig};
+use super::counters::counters;
+use super::event::{Event, Kind, Reason};
+use super::{Engine, Input, Instant, Output, Packet, TxToken};
+use clients::{ClientId, Clients, Due, Service};
+use ptp_common::net::Channel;
+use ptp_common::time::{Interval, Timestamp};
+use ptp_common::wire::{
+    Announce, Body, CancelUnicast, Flags, Header, Message, ParseError, PortIdentity, Tlv,
+};
+use std::collections::VecDeque;
+use std::net::IpAddr;
 
-/// SKELETON
+counters! {
+    /// What became of a packet.
+    enum Count / Counts {
+        /// A Delay_Req was answered.
+        DelayReq = "delay_req",
+        /// A Signaling message was acted on.
+        Signaling = "signaling",
+        /// domainNumber is not ours.
+        WrongDomain = "wrong_domain",
+        /// sdoId is not ours.
+        WrongSdoId = "wrong_sdo_id",
+        /// An event message on the general port, or the other way round.
+        WrongPort = "wrong_port",
+        /// targetPortIdentity is neither ours nor a wildcard.
+        WrongTarget = "wrong_target",
+        /// A message type that a server does not take.
+        NotForServer = "not_for_server",
+        /// A Delay_Req from a client without a grant of Delay_Resp.
+        NotGranted = "not_granted",
+        /// A Delay_Req without RX stamp.
+        NoRxStamp = "no_rx_stamp",
+        /// A Signaling message without anything to act on.
+        NothingToDo = "nothing_to_do",
+        /// A Sync whose TX stamp was lost.
+        NoTxStamp = "no_tx_stamp",
+        /// A Sync that was stamped before the timescale changed.
+        AroundChange = "around_change",
+        /// An Announce was sent.
+        AnnounceSent = "announce_sent",
+        /// A Sync was sent.
+        SyncSent = "sync_sent",
+        /// A Follow_Up was sent.
+        FollowUpSent = "follow_up_sent",
+    }
+}
+
+/// A PTP server without IO.
 pub struct Server {
     config: ServerConfig,
+    clients: Clients,
+    /// TAI - UTC as the kernel knows it, s.
+    kernel_tai_offset: Option<i16>,
+    /// Raised when the served timescale changes: a Sync of before gets no Follow_Up of after.
+    generation: u8,
+    signaling_sequence_id: u16,
+    outputs: VecDeque<Output>,
+    counts: Counts,
+    malformed: [u64; ParseError::COUNT],
+    closed: bool,
 }
 
 impl Server {
-    pub fn new(now: Instant, config: ServerConfig) -> Self {
-        let _ = now;
-        Self { config }
+    /// A server that grants to whoever asks, within its limits.
+    pub fn new(_now: Instant, config: ServerConfig) -> Self {
+        Self {
+            clients: Clients::default(),
+            kernel_tai_offset: None,
+            generation: 0,
+            signaling_sequence_id: 0,
+            outputs: VecDeque::with_capacity(64),
+            counts: Counts::default(),
+            malformed: [0; ParseError::COUNT],
+            closed: false,
+            config,
+        }
     }
+
     /// Cancels every grant; the outputs that follow are the last.
-    pub fn shutdown(&mut self, now: Instant) {
-        let _ = (now, &self.config);
+    pub fn shutdown(&mut self, _now: Instant) {
+        self.closed = true;
+        let clients: Vec<_> =
+            self.clients.iter().map(|client| (client.key, client.granted_types())).collect();
+        for ((address, port_identity), types) in clients {
+            let cancel = |message_type| {
+                Tlv::CancelUnicast(CancelUnicast {
+                    message_type,
+                    maintain_request: true,
+                    maintain_grant: false,
+                })
+            };
+            let cancels: arrayvec::ArrayVec<_, 3> = types.map(cancel).collect();
+            self.send_signaling(address, port_identity, &cancels);
+            self.outputs.push_back(Output::Revoke { client: address, port_identity });
+        }
     }
+
+    /// For the reports.
     pub fn status(&self, now: Instant) -> Status {
-        let _ = now;
-        unimplemented!()
+        Status {
+            ptp_timescale: self.serves_ptp_timescale(),
+            current_utc_offset: self.kernel_tai_offset,
+            clock_class: self.config.clock_quality.clock_class,
+            clients: self.clients.iter().map(|client| client.status(now)).collect(),
+        }
     }
+
     /// Packets by what became of them: name and count, in a fixed order.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        std::iter::empty()
+        let malformed = ParseError::ALL.map(|error| (error.name(), self.malformed[error.index()]));
+        self.counts.iter().chain(malformed)
+    }
+
+    /// With UTC as local time and its distance from TAI unknown, what is served is an arbitrary timescale.
+    fn serves_ptp_timescale(&self) -> bool {
+        self.local_to_served().is_some()
+    }
+
+    /// What brings a local reading into the PTP timescale; `None` where that is not known.
+    fn local_to_served(&self) -> Option<Interval> {
+        match self.config.port.local_timescale {
+            LocalTimescale::Tai => Some(Interval::ZERO),
+            LocalTimescale::Utc => self.kernel_tai_offset.map(|seconds| Interval::from_secs(seconds.into())),
+        }
+    }
+
+    fn served(&self, local: Timestamp) -> Timestamp {
+        local + self.local_to_served().unwrap_or(Interval::ZERO)
+    }
+
+    fn event(&mut self, peer: IpAddr, kind: Kind, reason: Option<Reason>, detail: String) {
+        self.outputs.push_back(Output::Event(Event { kind, peer: Some(peer), reason, detail: Some(detail) }));
+    }
+
+    fn header(&self, sequence_id: u16, log_message_interval: i8) -> Header {
+        let port = &self.config.port;
+        Header {
+            sdo_id: port.sdo_id,
+            minor_version: port.minor_version,
+            domain_number: port.domain_number,
+            flags: Flags::UNICAST,
+            source_port_identity: port.port_identity,
+            sequence_id,
+            log_message_interval,
+            ..Header::default()
+        }
+    }
+
+    fn send(&mut self, to: IpAddr, channel: Channel, message: &Message<'_>, tlvs: &[Tlv<'_>], stamp: Stamp) {
+        let packet = Packet::new(message, tlvs).expect("a server's own messages fit into a packet");
+        let local_to_served = self.local_to_served().unwrap_or(Interval::ZERO);
+        let (token, origin) = match stamp {
+            Stamp::None => (None, None),
+            Stamp::Origin => (None, Some(local_to_served)),
+            Stamp::Tx(token) => (Some(token), Some(local_to_served)),
+        };
+        self.outputs.push_back(Output::Send { to, channel, packet, token, origin });
+    }
+
+    fn send_signaling(&mut self, to: IpAddr, target_port_identity: PortIdentity, tlvs: &[Tlv<'_>]) {
+        if tlvs.is_empty() {
+            return;
+        }
+        let sequence_id = self.signaling_sequence_id;
+        self.signaling_sequence_id = sequence_id.wrapping_add(1);
+        let message = Message::new(self.header(sequence_id, 0x7f), Body::Signaling { target_port_identity });
+        self.send(to, Channel::General, &message, tlvs, Stamp::None);
+    }
+
+    fn send_announce(&mut self, to: IpAddr, sequence_id: u16, log_interval: i8) {
+        let mut header = self.header(sequence_id, log_interval);
+        if self.serves_ptp_timescale() {
+            header.flags = header.flags.with(Flags::PTP_TIMESCALE);
+        }
+        if self.kernel_tai_offset.is_some() {
+            header.flags = header.flags.with(Flags::CURRENT_UTC_OFFSET_VALID);
+        }
+        let body = Body::Announce(Announce {
+            origin_timestamp: Timestamp::ZERO,
+            current_utc_offset: self.kernel_tai_offset.unwrap_or(0),
+            grandmaster_priority1: self.config.priority1,
+            grandmaster_clock_quality: self.config.clock_quality,
+            grandmaster_priority2: self.config.priority2,
+            grandmaster_identity: self.config.port.port_identity.clock_identity,
+            steps_removed: 0,
+            time_source: self.config.time_source,
+        });
+        self.send(to, Channel::General, &Message::new(header, body), &[], Stamp::Origin);
+        self.counts.count(Count::AnnounceSent);
+    }
+
+    fn send_sync(&mut self, to: IpAddr, client: ClientId, sequence_id: u16) {
+        let mut header = self.header(sequence_id, 0x7f);
+        if self.config.two_step {
+            header.flags = header.flags.with(Flags::TWO_STEP);
+        }
+        let message = Message::new(header, Body::Sync { origin_timestamp: Timestamp::ZERO });
+        let token = SyncToken { client, generation: self.generation, sequence_id }.pack();
+        let stamp = if self.config.two_step { Stamp::Tx(token) } else { Stamp::Origin };
+        self.send(to, Channel::Event, &message, &[], stamp);
+        self.counts.count(Count::SyncSent);
+    }
+
+    fn sent(&mut self, token: TxToken, tx: Option<Timestamp>) {
+        let token = SyncToken::unpack(token);
+        let Some(tx) = tx else {
+            self.counts.count(Count::NoTxStamp);
+            return;
+        };
+        if token.generation != self.generation {
+            self.counts.count(Count::AroundChange);
+            return;
+        }
+        // The client may have gone since; its place may even be another's, who will not know the sequenceId.
+        let Some(client) = self.clients.get(token.client).filter(|client| client.has(Service::Sync)) else {
+            return;
+        };
+        let (address, _) = client.key;
+        let body = Body::FollowUp { precise_origin_timestamp: self.served(tx) };
+        let message = Message::new(self.header(token.sequence_id, 0x7f), body);
+        self.send(address, Channel::General, &message, &[], Stamp::None);
+        self.counts.count(Count::FollowUpSent);
+    }
+
+    fn received(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        from: IpAddr,
+        channel: Channel,
+        rx: Option<Timestamp>,
+    ) {
+        let message = match Message::parse(bytes) {
+            Ok(message) => message,
+            Err(error) => {
+                self.malformed[error.index()] += 1;
+                return;
+            }
+        };
+        let count = match self.dispatch(now, &message, from, channel, rx) {
+            Ok(count) | Err(count) => count,
+        };
+        self.counts.count(count);
+    }
+
+    /// `Err` where the message was not used.
+    fn dispatch(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        from: IpAddr,
+        channel: Channel,
+        rx: Option<Timestamp>,
+    ) -> Result<Count, Count> {
+        let header = &message.header;
+        if header.domain_number != self.config.port.domain_number {
+            return Err(Count::WrongDomain);
+        }
+        if header.sdo_id != self.config.port.sdo_id {
+            return Err(Count::WrongSdoId);
+        }
+        let is_event = matches!(message.body, Body::Sync { .. } | Body::DelayReq { .. });
+        if is_event != (channel == Channel::Event) {
+            return Err(Count::WrongPort);
+        }
+        match message.body {
+            Body::DelayReq { .. } => self.delay_req(now, header, from, rx),
+            Body::Signaling { target_port_identity } => {
+                self.signaling(now, message, from, target_port_identity)
+            }
+            _ => Err(Count::NotForServer),
+        }
+    }
+
+    fn delay_req(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        from: IpAddr,
+        rx: Option<Timestamp>,
+    ) -> Result<Count, Count> {
+        let key = (from, header.source_port_identity);
+        let client = self.clients.find(key).and_then(|id| self.clients.get(id));
+        if !client.is_some_and(|client| client.has_until(Service::DelayResp, now)) {
+            return Err(Count::NotGranted);
+        }
+        let receive_timestamp = self.served(rx.ok_or(Count::NoRxStamp)?);
+        let body =
+            Body::DelayResp { receive_timestamp, requesting_port_identity: header.source_port_identity };
+        let header =
+            Header { correction_field: header.correction_field, ..self.header(header.sequence_id, 0x7f) };
+        self.send(from, Channel::General, &Message::new(header, body), &[], Stamp::None);
+        Ok(Count::DelayReq)
+    }
+
+    fn perform(&mut self, due: Due) {
+        match due {
+            Due::Send { client, service, sequence_id, log_interval } => {
+                let Some((address, _)) = self.clients.get(client).map(|client| client.key) else {
+                    return;
+                };
+                match service {
+                    Service::Announce => self.send_announce(address, sequence_id, log_interval),
+                    Service::Sync => self.send_sync(address, client, sequence_id),
+                    Service::DelayResp => {}
+                }
+            }
+            Due::Expired { client, service } => {
+                if let Some((address, port_identity)) = self.clients.get(client).map(|client| client.key) {
+                    self.end(client, service);
+                    let detail = format!("{} of {port_identity}", service.name());
+                    self.event(address, Kind::Expired, Some(Reason::DurationOver), detail);
+                }
+            }
+        }
+    }
+
+    /// Nothing of this service goes to the client any more.
+    fn end(&mut self, client: ClientId, service: Service) {
+        let Some((address, port_identity)) = self.clients.get(client).map(|client| client.key) else {
+            return;
+        };
+        self.clients.revoke(client, service);
+        if service == Service::DelayResp {
+            self.outputs.push_back(Output::Revoke { client: address, port_identity });
+        }
+    }
+
+    fn tai_offset(&mut self, seconds: Option<i16>) {
+        if self.kernel_tai_offset != seconds {
+            self.kernel_tai_offset = seconds;
+            self.generation = self.generation.wrapping_add(1);
+        }
     }
 }
 
 impl Engine for Server {
-    fn handle(&mut self, _now: Instant, _input: Input<'_>) {}
-    fn handle_timeout(&mut self, _now: Instant) {}
-    fn poll_timeout(&self) -> Option<Instant> {
-        None
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if self.closed {
+            return;
+        }
+        match input {
+            Input::Received { bytes, from, channel, rx } => self.received(now, bytes, from, channel, rx),
+            Input::Sent { token, tx } => self.sent(token, tx),
+            Input::TaiOffset(seconds) => self.tai_offset(seconds),
+            Input::ClockDisturbed => self.generation = self.generation.wrapping_add(1),
+        }
     }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        while let Some(due) = self.clients.pop(now) {
+            self.perform(due);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        if self.closed { None } else { self.clients.next_deadline() }
+    }
+
     fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.outputs.pop_front()
     }
 }
+
+/// What time goes into a message, and who learns of it.
+enum Stamp {
+    /// None.
+    None,
+    /// The time just before sending, into the originTimestamp.
+    Origin,
+    /// The same, and the TX stamp comes back with the token.
+    Tx(TxToken),
+}
+
+/// Which Sync a TX stamp belongs to.
+struct SyncToken {
+    client: ClientId,
+    generation: u8,
+    sequence_id: u16,
+}
+
+impl SyncToken {
+    fn pack(self) -> TxToken {
+        TxToken(
+            u64::from(self.client.0) << 32 | u64::from(self.generation) << 16 | u64::from(self.sequence_id),
+        )
+    }
+
+    fn unpack(TxToken(packed): TxToken) -> Self {
+        Self {
+            client: ClientId((packed >> 32) as u32),
+            generation: (packed >> 16) as u8,
+            sequence_id: packed as u16,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+//! What comes in: a packet that is not exactly what was asked for changes nothing but a counter.
+
+use super::association::Announced;
+use super::contract::Answer;
+use super::exchange::{Exchange, Unpaired};
+use super::{Client, Count};
+use crate::engine::Instant;
+use crate::engine::event::{Kind, Reason};
+use crate::engine::timers::interval;
+use arrayvec::ArrayVec;
+use ptp_common::net::Channel;
+use ptp_common::time::{Interval, Timestamp};
+use ptp_common::wire::{
+    Announce, Body, CancelUnicast, Flags, GrantUnicast, Header, Message, MessageType, PortIdentity, Tlv,
+};
+use std::net::IpAddr;
+
+impl Client {
+    pub(super) fn received(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        from: IpAddr,
+        channel: Channel,
+        rx: Option<Timestamp>,
+    ) {
+        let message = match Message::parse(bytes) {
+            Ok(message) => message,
+            Err(error) => {
+                self.malformed[error.index()] += 1;
+                return;
+            }
+        };
+        let count = match self.dispatch(now, &message, from, channel, rx) {
+            Ok(count) | Err(count) => count,
+        };
+        self.counts.count(count);
+    }
+
+    /// `Err` where the message was not used.
+    fn dispatch(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        from: IpAddr,
+        channel: Channel,
+        rx: Option<Timestamp>,
+    ) -> Result<Count, Count> {
+        let position = self.associations.iter().position(|association| association.entry.address == from);
+        let index = position.ok_or(Count::UnknownSource)?;
+        let header = &message.header;
+        let port = &self.config.port;
+        if header.domain_number != port.domain_number {
+            return Err(Count::WrongDomain);
+        }
+        if header.sdo_id != port.sdo_id {
+            return Err(Count::WrongSdoId);
+        }
+        let is_event = matches!(message.body, Body::Sync { .. } | Body::DelayReq { .. });
+        if is_event != (channel == Channel::Event) {
+            return Err(Count::WrongPort);
+        }
+        match message.body {
+            Body::Announce(announce) => self.announce(now, index, header, announce),
+            Body::Sync { origin_timestamp } => self.sync(now, index, header, origin_timestamp, rx),
+            Body::FollowUp { precise_origin_timestamp } => {
+                self.follow_up(now, index, header, precise_origin_timestamp)
+            }
+            Body::DelayResp { receive_timestamp, requesting_port_identity } => {
+                self.delay_resp(now, index, header, receive_timestamp, requesting_port_identity)
+            }
+            Body::Signaling { target_port_identity } => {
+                self.signaling(now, index, message, target_port_identity)
+            }
+            Body::DelayReq { .. } | Body::Management(_) => Err(Count::NotForClient),
+        }
+    }
+
+    /// The sender is the one that granted this message type.
+    fn check_granted(&self, index: usize, header: &Header, message_type: MessageType) -> Result<(), Count> {
+        let association = &self.associations[index];
+        if !association.is_granted(message_type) {
+            return Err(Count::Unasked);
+        }
+        if association.identity != Some(header.source_port_identity) {
+            return Err(Count::WrongSourceIdentity);
+        }
+        Ok(())
+    }
+
+    fn announce(
+        &mut self,
+        now: Instant,
+        index: usize,
+        header: &Header,
+        announce: Announce,
+    ) -> Result<Count, Count> {
+        self.check_granted(index, header, MessageType::Announce)?;
+        let announced = Announced { announce, flags: header.flags };
+        self.ptp_timescale_known |= announced.ptp_timescale();
+        let association = &mut self.associations[index];
+        let time_base = |announced: &Announced| {
+            let utc = Flags(announced.flags.0 & (Flags::CURRENT_UTC_OFFSET_VALID.0 | Flags::PTP_TIMESCALE.0));
+            (utc, announced.announce.current_utc_offset)
+        };
+        if association.announced.as_ref().is_some_and(|before| time_base(before) != time_base(&announced)) {
+            association.exchanges.void();
+        }
+        association.announced = Some(announced);
+        self.await_next(now, index, MessageType::Announce);
+        self.reselect();
+        Ok(Count::Announce)
+    }
+
+    fn sync(
+        &mut self,
+        now: Instant,
+        index: usize,
+        header: &Header,
+        origin_timestamp: Timestamp,
+        rx: Option<Timestamp>,
+    ) -> Result<Count, Count> {
+        self.check_granted(index, header, MessageType::Sync)?;
+        if now < self.guard_until {
+            return Err(Count::AroundStep);
+        }
+        let t2 = rx.ok_or(Count::NoRxStamp)?;
+        let correction = correction(header)?;
+        let one_step = !header.flags.contains(Flags::TWO_STEP);
+        let sequence_id = header.sequence_id;
+        let exchanges = &mut self.associations[index].exchanges;
+        let complete = exchanges
+            .sync(now, sequence_id, t2, correction, one_step.then_some(origin_timestamp))
+            .map_err(count_unpaired)?;
+        self.await_next(now, index, MessageType::Sync);
+        self.finish(now, index, complete);
+        self.send_delay_req(now, index, sequence_id);
+        Ok(Count::Sync)
+    }
+
+    fn follow_up(
+        &mut self,
+        now: Instant,
+        index: usize,
+        header: &Header,
+        precise_origin_timestamp: Timestamp,
+    ) -> Result<Count, Count> {
+        self.check_granted(index, header, MessageType::Sync)?;
+        let correction = correction(header)?;
+        let exchanges = &mut self.associations[index].exchanges;
+        let complete = exchanges
+            .follow_up(now, header.sequence_id, precise_origin_timestamp, correction)
+            .map_err(count_unpaired)?;
+        self.finish(now, index, complete);
+        Ok(Count::FollowUp)
+    }
+
+    fn delay_resp(
+        &mut self,
+        now: Instant,
+        index: usize,
+        header: &Header,
+        receive_timestamp: Timestamp,
+        requesting_port_identity: PortIdentity,
+    ) -> Result<Count, Count> {
+        if requesting_port_identity != self.config.port.port_identity {
+            return Err(Count::WrongRequester);
+        }
+        self.check_granted(index, header, MessageType::DelayResp)?;
+        let correction = correction(header)?;
+        let association = &mut self.associations[index];
+        let complete = association
+            .exchanges
+            .delay_resp(now, header.sequence_id, receive_timestamp, correction)
+            .map_err(count_unpaired)?;
+        association.set_timer(super::Timer::DelayResp, None);
+        self.finish(now, index, complete);
+        Ok(Count::DelayResp)
+    }
+
+    fn finish(&mut self, now: Instant, index: usize, exchange: Option<Exchange>) {
+        if let Some(exchange) = exchange {
+            self.complete(now, index, &exchange);
+        }
+    }
+
+    fn signaling(
+        &mut self,
+        now: Instant,
+        index: usize,
+        message: &Message<'_>,
+        target_port_identity: PortIdentity,
+    ) -> Result<Count, Count> {
+        if !targets(target_port_identity, self.config.port.port_identity) {
+            return Err(Count::WrongTarget);
+        }
+        let source = message.header.source_port_identity;
+        let association = &self.associations[index];
+        if association.identity.is_some_and(|known| known != source) && !association.may_rebind() {
+            return Err(Count::WrongSourceIdentity);
+        }
+        let mut used = Err(Count::Unasked);
+        let mut acknowledgements = ArrayVec::<_, 3>::new();
+        for tlv in message.suffix.iter() {
+            match tlv {
+                Tlv::GrantUnicast(grant) => {
+                    if self.grant(now, index, source, &grant) {
+                        used = Ok(Count::Signaling);
+                    }
+                }
+                Tlv::CancelUnicast(cancel) => {
+                    if self.cancel(now, index, &cancel) {
+                        // A repeated TLV finds its contract already ended: there can be no more than three.
+                        let _ = acknowledgements.try_push(Tlv::AcknowledgeCancelUnicast(cancel));
+                        used = Ok(Count::Signaling);
+                    }
+                }
+                Tlv::AcknowledgeCancelUnicast(_) | Tlv::RequestUnicast(_) | Tlv::Unknown { .. } => {}
+            }
+        }
+        self.send_signaling(index, &acknowledgements);
+        self.associations[index].schedule_negotiation();
+        self.reselect();
+        used
+    }
+
+    /// Whether anybody had asked.
+    fn grant(&mut self, now: Instant, index: usize, source: PortIdentity, grant: &GrantUnicast) -> bool {
+        let jitter = self.random.f64();
+        let association = &mut self.associations[index];
+        let (address, rebind) = (association.entry.address, association.may_rebind());
+        let Some(contract) = association.contract(grant.message_type) else {
+            return false;
+        };
+        let answer = contract.granted(now, grant, jitter);
+        let reason = contract.denial();
+        if answer != Answer::Unasked && rebind && association.identity != Some(source) {
+            association.identity = Some(source);
+            association.exchanges.void();
+        }
+        let name = grant.message_type;
+        match answer {
+            Answer::Unasked => return false,
+            Answer::Denied => self.event(Some(address), Kind::Denied, reason, Some(format!("{name:?}"))),
+            Answer::Granted => {
+                let rate = interval(grant.log_inter_message_period);
+                let detail = format!("{name:?} every {rate:?} for {} s", grant.duration_field);
+                self.event(Some(address), Kind::Granted, None, Some(detail));
+            }
+            Answer::Renewed => {}
+        }
+        if answer != Answer::Denied && matches!(name, MessageType::Announce | MessageType::Sync) {
+            self.await_next(now, index, name);
+        }
+        true
+    }
+
+    /// Whether there was something to end.
+    fn cancel(&mut self, now: Instant, index: usize, cancel: &CancelUnicast) -> bool {
+        let association = &mut self.associations[index];
+        let address = association.entry.address;
+        let Some(contract) = association.contract(cancel.message_type) else {
+            return false;
+        };
+        if !contract.cancelled(now) {
+            return false;
+        }
+        association.lose(now, Reason::DeleteLink);
+        let detail = Some(format!("{:?}", cancel.message_type));
+        self.event(Some(address), Kind::Cancelled, Some(Reason::PeerRequest), detail);
+        true
+    }
+}
+
+/// `target` means `own`: exactly, or by a wildcard for the port or for everything.
+pub(in crate::engine) fn targets(target: PortIdentity, own: PortIdentity) -> bool {
+    let clock = [own.clock_identity, PortIdentity::WILDCARD.clock_identity].contains(&target.clock_identity);
+    let port = [own.port_number, PortIdentity::WILDCARD.port_number].contains(&target.port_number);
+    clock && port
+}
+
+fn correction(header: &Header) -> Result<Interval, Count> {
+    header.correction_field.interval().ok_or(Count::NoCorrection)
+}
+
+fn count_unpaired(unpaired: Unpaired) -> Count {
+    match unpaired {
+        Unpaired::Duplicate => Count::Duplicate,
+        Unpaired::Unknown => Count::UnknownSequence,
+    }
+}

@@ -1,0 +1,189 @@
+use super::contract::{Answer, Contract};
+use super::exchange::{Exchange, Exchanges, Unpaired};
+use super::filter::DelayFilter;
+use super::*;
+use ptp_common::time::Interval;
+use ptp_common::wire::GrantUnicast;
+
+const NOW: Instant = Instant::from_nanos(5_000_000_000);
+const SYNC: u16 = 7;
+
+fn at(nanos: u64) -> Timestamp {
+    Timestamp::from_nanos(1_000_000_000 + nanos)
+}
+
+/// The parts of one exchange whose client is 100 ns ahead over a path of 1000 ns, with corrections of 16 ns (Sync),
+/// 4 ns (Follow_Up) and 30 ns (Delay_Resp).
+fn deliver(exchanges: &mut Exchanges, part: usize, delay_req: u16) -> Result<Option<Exchange>, Unpaired> {
+    let nanos = Interval::from_nanos;
+    match part {
+        0 => exchanges.sync(NOW, SYNC, at(1120), nanos(16), None),
+        1 => exchanges.follow_up(NOW, SYNC, at(0), nanos(4)),
+        2 => exchanges.sent(delay_req, Some(at(5000))),
+        _ => exchanges.delay_resp(NOW, delay_req, at(5930), nanos(30)),
+    }
+}
+
+fn permutations(parts: &mut [usize; 4], fixed: usize, check: &mut impl FnMut(&[usize; 4])) {
+    if fixed == parts.len() {
+        check(parts);
+        return;
+    }
+    for place in fixed..parts.len() {
+        parts.swap(fixed, place);
+        permutations(parts, fixed + 1, check);
+        parts.swap(fixed, place);
+    }
+}
+
+#[test]
+fn parts_pair_in_every_order() {
+    let mut orders = 0;
+    permutations(&mut [0, 1, 2, 3], 0, &mut |order| {
+        orders += 1;
+        let mut exchanges = Exchanges::default();
+        let delay_req = exchanges.delay_req(NOW, SYNC);
+        let mut complete = None;
+        for (place, &part) in order.iter().enumerate() {
+            let result = deliver(&mut exchanges, part, delay_req).expect("every part comes once");
+            assert_eq!(result.is_some(), place == 3, "{order:?}");
+            complete = result;
+        }
+        let (offset, delay) = complete.expect("all parts came").offset_and_delay(Interval::ZERO);
+        assert_eq!((offset, delay), (100.0, 1000.0), "{order:?}");
+        assert_eq!(exchanges.lost(), 0);
+    });
+    assert_eq!(orders, 24);
+}
+
+#[test]
+fn repeated_parts_change_nothing() {
+    for repeated in 0..4 {
+        let mut exchanges = Exchanges::default();
+        let delay_req = exchanges.delay_req(NOW, SYNC);
+        let _ = deliver(&mut exchanges, repeated, delay_req);
+        assert_eq!(deliver(&mut exchanges, repeated, delay_req), Err(Unpaired::Duplicate));
+    }
+}
+
+#[test]
+fn interleaved_exchanges_do_not_mix() {
+    let mut exchanges = Exchanges::default();
+    let numbers: Vec<u16> = (0..8).map(|sync| exchanges.delay_req(NOW, sync)).collect();
+    for sync in (0..8).rev() {
+        let base = u64::from(sync) * 1_000_000;
+        assert_eq!(exchanges.sync(NOW, sync, at(base + 1100), Interval::ZERO, None), Ok(None));
+        assert_eq!(
+            exchanges.delay_resp(NOW, numbers[usize::from(sync)], at(base + 5900), Interval::ZERO),
+            Ok(None)
+        );
+    }
+    for sync in 0..8 {
+        let base = u64::from(sync) * 1_000_000;
+        assert_eq!(exchanges.sent(numbers[usize::from(sync)], Some(at(base + 5000))), Ok(None));
+        let complete = exchanges.follow_up(NOW, sync, at(base), Interval::ZERO);
+        let complete = complete.expect("no part came twice").expect("all parts came");
+        assert_eq!(complete.offset_and_delay(Interval::ZERO), (100.0, 1000.0));
+    }
+}
+
+#[test]
+fn an_answer_to_nothing_is_unknown() {
+    let mut exchanges = Exchanges::default();
+    let delay_req = exchanges.delay_req(NOW, SYNC);
+    let wrong = exchanges.delay_resp(NOW, delay_req.wrapping_add(1), at(0), Interval::ZERO);
+    assert_eq!(wrong, Err(Unpaired::Unknown));
+    assert_eq!(exchanges.sent(delay_req, None), Ok(None));
+    assert_eq!(exchanges.lost(), 1);
+    assert_eq!(exchanges.delay_resp(NOW, delay_req, at(0), Interval::ZERO), Err(Unpaired::Unknown));
+}
+
+#[test]
+fn the_local_timescale_is_moved_before_it_is_compared() {
+    let mut exchanges = Exchanges::default();
+    let delay_req = exchanges.delay_req(NOW, SYNC);
+    let mut complete = None;
+    for part in 0..4 {
+        complete = deliver(&mut exchanges, part, delay_req).expect("every part comes once");
+    }
+    let (offset, delay) = complete.expect("all parts came").offset_and_delay(Interval::from_secs(37));
+    assert_eq!((offset, delay), (100.0 + 37e9, 1000.0));
+}
+
+fn grant(duration_field: u32) -> GrantUnicast {
+    GrantUnicast {
+        message_type: MessageType::Sync,
+        log_inter_message_period: -3,
+        duration_field,
+        renewal_invited: true,
+    }
+}
+
+#[test]
+fn a_contract_waits_1_1_1_2_4_5_5_seconds() {
+    let mut contract = Contract::new(NOW, MessageType::Sync);
+    let mut now = NOW;
+    for expected in [1, 1, 1, 2, 4, 5, 5] {
+        assert!(contract.wants_request(now));
+        contract.requested(now, 0.0);
+        let wait = contract.deadline().since(now);
+        assert_eq!(wait, Duration::from_secs(expected));
+        assert!(!contract.wants_request(now + wait - Duration::from_nanos(1)));
+        now = now + wait;
+    }
+}
+
+#[test]
+fn a_grant_nobody_asked_for_is_none() {
+    let mut contract = Contract::new(NOW, MessageType::Sync);
+    assert_eq!(contract.granted(NOW, &grant(60), 0.0), Answer::Unasked);
+    assert!(contract.grant().is_none());
+    contract.requested(NOW, 0.0);
+    assert_eq!(contract.granted(NOW, &grant(60), 0.0), Answer::Granted);
+    assert_eq!(contract.granted(NOW, &grant(1000), 0.0), Answer::Unasked);
+    assert_eq!(contract.grant().expect("granted").duration, 60);
+}
+
+#[test]
+fn renewal_starts_in_the_first_half_and_goes_on_to_the_end() {
+    for jitter in [0.0, 0.5, 0.999] {
+        let mut contract = Contract::new(NOW, MessageType::Sync);
+        contract.requested(NOW, jitter);
+        contract.granted(NOW, &grant(100), jitter);
+        let renewal = contract.deadline().since(NOW).as_secs_f64();
+        assert!((40.0..=50.0).contains(&renewal), "{renewal}");
+        let mut now = contract.deadline();
+        let mut tries = 0;
+        while !contract.expire(now) {
+            if contract.wants_request(now) {
+                contract.requested(now, jitter);
+                tries += 1;
+            }
+            now = contract.deadline();
+        }
+        assert_eq!(now.since(NOW), Duration::from_secs(100));
+        assert!(tries >= 10, "{tries} tries");
+    }
+}
+
+#[test]
+fn a_denied_contract_asks_again_after_a_wait() {
+    let mut contract = Contract::new(NOW, MessageType::Announce);
+    contract.requested(NOW, 0.0);
+    assert_eq!(contract.granted(NOW, &grant(0), 0.0), Answer::Denied);
+    assert_eq!(contract.denial(), Some(Reason::AnnounceNegoDeny));
+    assert!(!contract.wants_request(NOW + Duration::from_millis(999)));
+    assert!(contract.wants_request(NOW + Duration::from_secs(1)));
+}
+
+#[test]
+fn the_filter_drops_what_was_held_up_and_adapts() {
+    let mut filter = DelayFilter::default();
+    let quiet = |step: u32| 1000.0 + f64::from(step % 4) * 100.0;
+    assert!((0..32).all(|step| filter.accept(quiet(step))));
+    assert!(!filter.accept(50_000.0));
+    assert!(filter.accept(1100.0));
+    // The route has become longer: after a window the new delay is the usual one.
+    let accepted = (0..32).filter(|&step| filter.accept(quiet(step) + 500_000.0)).count();
+    assert!(accepted >= 16, "{accepted}");
+}

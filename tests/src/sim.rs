@@ -1,0 +1,75 @@
+//! Ready-made machines for the simulated world.
+
+use ptp_common::wire::{ClockIdentity, ClockQuality, PortIdentity};
+use ptp_ctl::engine::config::{
+    ClientConfig, LocalTimescale, PortConfig, ServerConfig, ServerEntry, ServoConfig,
+};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// The client's address.
+pub const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+/// The preferred server's address.
+pub const SERVER_A: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 1));
+/// The other server's address.
+pub const SERVER_B: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 2, 1));
+
+/// An identity that ends in `number`.
+pub fn identity(number: u8) -> PortIdentity {
+    PortIdentity { clock_identity: ClockIdentity([2, 0, 0, 0xff, 0xfe, 0, 0, number]), port_number: 1 }
+}
+
+fn port(number: u8) -> PortConfig {
+    PortConfig {
+        port_identity: identity(number),
+        domain_number: 0,
+        sdo_id: 0,
+        minor_version: 0,
+        local_timescale: LocalTimescale::Utc,
+        seed: number.into(),
+    }
+}
+
+/// A client of these servers, the first one preferred: 8 exchanges a second, Announce every second, durations of 60 s,
+/// wait-to-restore 5 s.
+pub fn client(servers: &[IpAddr]) -> ClientConfig {
+    let entry =
+        |(index, &address): (usize, &IpAddr)| ServerEntry { address, local_priority: 1 + index as u8 };
+    ClientConfig {
+        port: port(1),
+        servers: servers.iter().enumerate().map(entry).collect(),
+        log_announce_interval: 0,
+        log_sync_interval: -3,
+        log_delay_resp_interval: -3,
+        duration: 60,
+        announce_receipt_timeout: 3,
+        sync_receipt_timeout: 3,
+        wait_to_restore: Duration::from_secs(5),
+        delay_asymmetry_ns: 0,
+        servo: Some(ServoConfig {
+            first_step_threshold_ns: 20_000,
+            step_threshold_ns: 10_000_000,
+            initial_frequency_ppb: 0.0,
+            max_frequency_ppb: 500_000.0,
+        }),
+    }
+}
+
+/// A two-step server whose identity ends in `number`.
+pub fn server(number: u8) -> ServerConfig {
+    ServerConfig {
+        port: port(number),
+        priority1: 128,
+        priority2: 128,
+        clock_quality: ClockQuality {
+            clock_class: 248,
+            clock_accuracy: 0xfe,
+            offset_scaled_log_variance: 0xffff,
+        },
+        time_source: 0xa0,
+        two_step: true,
+        max_clients: 512,
+        max_duration: 1000,
+        min_log_interval: -7,
+    }
+}
