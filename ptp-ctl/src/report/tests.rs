@@ -124,7 +124,10 @@ fn client_document() {
             frequency_ppb: 1.5,
             servers: Vec::new(),
         }),
-        counters: Counters { xdp: [("taken", 3), ("fragment", 0)].into_iter().collect(), ..Counters::default() },
+        counters: Counters {
+            xdp: [("taken", 3), ("fragment", 0)].into_iter().collect(),
+            ..Counters::default()
+        },
         history: reporter.history(),
     };
     assert_eq!(

@@ -43,10 +43,15 @@ pub(super) fn refuse_if_running(path: &Path, interface: &str) -> anyhow::Result<
 pub(super) fn ask(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     let mut stream = match BlockingStream::connect(path) {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+            return Ok(None);
+        }
         Err(error) => {
             return Err(error).with_context(|| {
-                format!("cannot ask the controller on {}: run as the user that runs it, usually root", path.display())
+                format!(
+                    "cannot ask the controller on {}: run as the user that runs it, usually root",
+                    path.display()
+                )
             });
         }
     };

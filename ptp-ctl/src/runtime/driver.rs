@@ -133,7 +133,15 @@ impl Driver {
 
     /// Records of the ring. True if there may be more.
     fn take_events(&mut self) -> bool {
-        let Self { plane: Some(plane), role, clock, counters, turn: Now { instant: now, .. }, tai_offset, .. } = self
+        let Self {
+            plane: Some(plane),
+            role,
+            clock,
+            counters,
+            turn: Now { instant: now, .. },
+            tai_offset,
+            ..
+        } = self
         else {
             return false;
         };
@@ -148,7 +156,10 @@ impl Driver {
                 return;
             }
             let rx = reading(&**clock, event.stamp, &mut counters.rx_stamp_unusable);
-            engine.handle(*now, Input::Received { bytes: event.bytes, from: event.from, channel: Channel::Event, rx });
+            engine.handle(
+                *now,
+                Input::Received { bytes: event.bytes, from: event.from, channel: Channel::Event, rx },
+            );
         });
         if !unchanged {
             self.refresh_tai_offset();
@@ -177,9 +188,8 @@ impl Driver {
                 counters.event_via_socket += 1;
                 return;
             }
-            let rx = datagram
-                .stamp
-                .and_then(|stamp| reading(&**clock, stamp, &mut counters.rx_stamp_unusable));
+            let rx =
+                datagram.stamp.and_then(|stamp| reading(&**clock, stamp, &mut counters.rx_stamp_unusable));
             let net::Datagram { octets: bytes, from, channel, .. } = datagram;
             engine.handle(turn.instant, Input::Received { bytes, from, channel, rx });
         });
@@ -193,7 +203,9 @@ impl Driver {
             self.role.engine().handle_timeout(now);
             self.perform();
         }
-        if self.schedule.heartbeat.take(now) && let Some(plane) = &mut self.plane {
+        if self.schedule.heartbeat.take(now)
+            && let Some(plane) = &mut self.plane
+        {
             plane.heartbeat(now);
         }
         if self.schedule.refresh.take(now) {
@@ -279,13 +291,15 @@ impl Driver {
         origin: Option<Interval>,
     ) {
         let unsent = match self.stamp_origin(&mut packet, origin) {
-            Ok(()) => match self.sockets.send(to, channel, packet.as_bytes(), token, self.monotonic.now().std) {
-                Ok(()) => None,
-                Err((error, token)) => {
-                    tracing::debug!(%error);
-                    token
+            Ok(()) => {
+                match self.sockets.send(to, channel, packet.as_bytes(), token, self.monotonic.now().std) {
+                    Ok(()) => None,
+                    Err((error, token)) => {
+                        tracing::debug!(%error);
+                        token
+                    }
                 }
-            },
+            }
             Err(error) => {
                 self.counters.origin_unreadable += 1;
                 tracing::debug!(%error);

@@ -9,9 +9,6 @@ mod start;
 mod timer;
 mod watch;
 
-#[cfg(test)]
-mod tests;
-
 use crate::config::{Settings, XdpAttachMode};
 use crate::dataplane::Mode;
 use anyhow::Context;
@@ -22,8 +19,10 @@ use std::path::Path;
 /// # Errors
 /// What keeps it from starting, or from going on; each message names the cause and, where there is one, the way out.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the event loop")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
     runtime.block_on(async { start::start(settings)?.run().await })
 }
 

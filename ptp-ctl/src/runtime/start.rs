@@ -10,7 +10,8 @@ use crate::clock::{self, Timescale};
 use crate::config::{self, Common, DataPlaneKind, Local, Settings};
 use crate::engine::config::LocalTimescale;
 use crate::net::{
-    NetError, SocketConfig, Sockets, TimestampingInfo, interface_addresses, interface_index, interface_mac, timestamping,
+    NetError, SocketConfig, Sockets, TimestampingInfo, interface_addresses, interface_index, interface_mac,
+    timestamping,
 };
 use crate::report::{Reporter, Sink, Start};
 use anyhow::{Context, bail};
@@ -134,7 +135,10 @@ fn warn_without_address(interface: &str, role: &config::Role) -> anyhow::Result<
         config::Role::Client(client) => {
             for server in client.servers.iter().filter(|server| !has(server.address.is_ipv4())) {
                 let family = if server.address.is_ipv4() { "IPv4" } else { "IPv6" };
-                tracing::warn!("{interface} has no {family} address: {} cannot be reached yet", server.address);
+                tracing::warn!(
+                    "{interface} has no {family} address: {} cannot be reached yet",
+                    server.address
+                );
             }
         }
         config::Role::Server(_) if addresses.is_empty() => {

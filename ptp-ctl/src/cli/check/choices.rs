@@ -63,7 +63,9 @@ fn choice(role: &'static str, kind: Kind, interface: &str, xdp: bool, stamps: &T
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { role, clock, data_plane, rx_timestamp_source: rx, tx_timestamp_source: tx, reason, .. } = self;
+        let Self {
+            role, clock, data_plane, rx_timestamp_source: rx, tx_timestamp_source: tx, reason, ..
+        } = self;
         write!(f, "{role} --clock {clock:<8} ")?;
         match reason {
             Some(reason) => write!(f, "no: {reason}"),

@@ -50,7 +50,8 @@ fn a_veth_is_fine() {
 /// Each of these stops the default data plane, and is said with a fix.
 #[test]
 fn fatal_problems() {
-    let cases: [(fn(&mut Report), &str); 6] = [
+    type Change = fn(&mut Report);
+    let cases: [(Change, &str); 6] = [
         (|report| report.missing_capabilities = vec!["CAP_BPF"], "no CAP_BPF"),
         (|report| report.xdp.object_embedded = false, "without the XDP program"),
         (|report| report.xdp.native = Some(false), "no native XDP"),
@@ -70,7 +71,10 @@ fn fatal_problems() {
         report.judge();
         assert!(!report.ok, "{expected}");
         let [problem] = &report.problems[..] else { panic!("{:?}", report.problems) };
-        assert!(problem.fatal && problem.problem.contains(expected) && !problem.fix.is_empty(), "{problem:?}");
+        assert!(
+            problem.fatal && problem.problem.contains(expected) && !problem.fix.is_empty(),
+            "{problem:?}"
+        );
         assert!(report.choices.iter().all(|choice| !choice.ok));
         assert!(report.to_string().contains("does not work"));
     }
