@@ -1,1 +1,14 @@
+//! What tests and the demo share: a routed world in network namespaces, programs under observation, linuxptp as a
+//! peer to compare with, and figures in one form.
+
+pub mod demo;
+pub mod figures;
+pub mod interrupt;
+pub mod netns;
+pub mod peers;
+pub mod process;
 pub mod sim;
+pub mod program;
+mod skip;
+
+pub use skip::{Need, SKIP_LOG, have, skip};

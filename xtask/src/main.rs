@@ -1,1 +1,37 @@
-fn main() {}
+//! One command for everything a contributor does: `cargo xtask <subcommand>`.
+
+mod build_ebpf;
+mod demo;
+mod layers;
+mod test;
+mod toolchain;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests and shows the project")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything and show it: two servers, a router, a client, and what happens when a server dies.
+    Demo(demo::Options),
+    /// Run every test there is.
+    Test(test::Options),
+    /// Check who imports whom against ARCHITECTURE.
+    Layers,
+    /// Build the XDP object that ptp-ctl embeds.
+    BuildEbpf,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Layers => layers::run(),
+        Command::BuildEbpf => build_ebpf::run(),
+    }
+}

@@ -14,6 +14,8 @@ pub mod names {
     pub const CONFIG: &str = "PTP_CONFIG";
     /// `Array<u64>` with one entry: CLOCK_MONOTONIC in ns when the controller was last alive; 0 = never.
     pub const HEARTBEAT: &str = "PTP_HEARTBEAT";
+    /// `HashMap<LocalKey, u32>`: the interface's own addresses; nothing to another is taken. The value is not used.
+    pub const LOCAL: &str = "PTP_LOCAL";
     /// `HashMap<ServerKey, u32>`: whose Sync this machine's client takes. The value is not used.
     pub const SERVERS: &str = "PTP_SERVERS";
     /// `HashMap<ClientKey, ClientGrant>`: whose Delay_Req this machine's server takes.
@@ -30,6 +32,15 @@ pub const HEARTBEAT_TIMEOUT_NS: u64 = 2_000_000_000;
 /// Longest PTP message that is handed over: a Sync or Delay_Req (44 octets) with TLVs. Longer ones pass to the socket.
 pub const MAX_PAYLOAD: usize = 256;
 
+/// Octets of the ring buffer: 3196 records.
+pub const RING_SIZE: u32 = 1 << 20;
+/// Most entries of the map [`names::LOCAL`].
+pub const MAX_LOCAL: u32 = 256;
+/// Most entries of the map [`names::SERVERS`].
+pub const MAX_SERVERS: u32 = 256;
+/// Most entries of the map [`names::CLIENTS`].
+pub const MAX_CLIENTS: u32 = 65_536;
+
 /// What the loader tells the program.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +55,14 @@ pub struct Config {
 pub const MODE_NATIVE: u32 = 1;
 /// [`Config::mode`]: in the stack, before the protocol layers.
 pub const MODE_GENERIC: u32 = 2;
+
+/// An address of this machine at which PTP is received: a router's interface must not take what it forwards.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LocalKey {
+    /// Destination address of the message, IPv4-mapped.
+    pub address: [u8; 16],
+}
 
 /// A server whose Sync messages are taken. IPv4 addresses are IPv4-mapped (`::ffff:a.b.c.d`).
 #[repr(C)]
@@ -108,7 +127,7 @@ pub struct EventRecord {
     pub source: [u8; 16],
     /// IPv4-mapped or IPv6 destination address.
     pub destination: [u8; 16],
-    /// The UDP payload: the PTP message and whatever follows it.
+    /// The UDP payload: the PTP message and whatever follows it; zero after `payload_length`.
     pub payload: [u8; MAX_PAYLOAD],
 }
 
@@ -131,7 +150,11 @@ pub enum Counter {
     VlanStack,
     /// Ends before its headers do, or before the length that they state; passed, the stack judges it.
     Truncated,
-    /// UDP 319, but no PTPv2 message; dropped.
+    /// Versions or lengths in the headers contradict each other; passed, the stack judges it.
+    Malformed,
+    /// To an address that is not the interface's own; passed.
+    NotLocal,
+    /// To us and UDP 319, but no PTPv2 message, or one that is shorter than it says; dropped.
     NotPtp,
     /// A PTP event message longer than [`MAX_PAYLOAD`]; passed.
     Oversize,
@@ -143,6 +166,8 @@ pub enum Counter {
     UnknownClient,
     /// A Delay_Req from a client whose grant has ended; dropped.
     GrantExpired,
+    /// From a peer of ours, but the IPv4 header checksum is wrong; dropped, as the stack would.
+    BadIpChecksum,
     /// No heartbeat of a controller for [`HEARTBEAT_TIMEOUT_NS`]; passed.
     NoController,
     /// The ring buffer was full; dropped.
@@ -151,19 +176,22 @@ pub enum Counter {
 
 impl Counter {
     /// All of them, in index order, with the name used in every report.
-    pub const ALL: [(Self, &'static str); 14] = [
+    pub const ALL: [(Self, &'static str); 17] = [
         (Self::Taken, "taken"),
         (Self::NotPtpEvent, "not_ptp_event"),
         (Self::IpOptions, "ip_options"),
         (Self::Fragment, "fragment"),
         (Self::VlanStack, "vlan_stack"),
         (Self::Truncated, "truncated"),
+        (Self::Malformed, "malformed"),
+        (Self::NotLocal, "not_local"),
         (Self::NotPtp, "not_ptp"),
         (Self::Oversize, "oversize"),
         (Self::OtherMessage, "other_message"),
         (Self::UnknownServer, "unknown_server"),
         (Self::UnknownClient, "unknown_client"),
         (Self::GrantExpired, "grant_expired"),
+        (Self::BadIpChecksum, "bad_ip_checksum"),
         (Self::NoController, "no_controller"),
         (Self::RingFull, "ring_full"),
     ];

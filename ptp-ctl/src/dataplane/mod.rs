@@ -1,1 +1,293 @@
+//! The XDP program seen from userspace: load, attach, feed its maps, read its ring.
+//!
+//! [`DataPlane::open`] is for a controller: it uses what [`attach`] pinned, else attaches for its own lifetime.
 
+mod attach;
+mod counters;
+mod error;
+mod events;
+mod holder;
+mod log;
+mod maps;
+mod netlink;
+mod object;
+mod peers;
+mod pins;
+mod pod;
+pub mod probe;
+
+pub use attach::{AttachReport, DetachReport, attach, detach};
+pub use counters::RecordCounters;
+pub use error::DataPlaneError;
+pub use events::ReceivedEvent;
+pub use holder::Holder;
+pub use object::{Loaded, load};
+
+use self::log::ProgramLog;
+use maps::{Maps, access};
+use nix::fcntl::{Flock, FlockArg};
+use pins::{Pins, State, pin_error};
+use pod::Plain;
+use ptp_common::abi::{self, ClientGrant, ClientKey, LocalKey, ServerKey, names};
+use std::fmt;
+use std::fs::File;
+use std::net::IpAddr;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+/// Where in the receive path the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// In the driver.
+    Native,
+    /// In the stack, before the protocol layers: works with every driver, stamps later.
+    Generic,
+}
+
+impl Mode {
+    /// The name used in every report and setting.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
+
+    const fn code(self) -> u32 {
+        match self {
+            Self::Native => abi::MODE_NATIVE,
+            Self::Generic => abi::MODE_GENERIC,
+        }
+    }
+
+    const fn from_code(code: u32) -> Option<Self> {
+        match code {
+            abi::MODE_NATIVE => Some(Self::Native),
+            abi::MODE_GENERIC => Some(Self::Generic),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What to attach to, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Name of an interface in this thread's network namespace.
+    pub interface: String,
+    /// Never another than this one is used.
+    pub mode: Mode,
+    /// A mounted BPF file system. Needed by [`attach`] and [`detach`]; [`DataPlane::open`] looks there for pins.
+    pub bpffs: PathBuf,
+}
+
+/// The program at work for one controller.
+pub struct DataPlane {
+    maps: Maps,
+    mode: Mode,
+    records: RecordCounters,
+    log: ProgramLog,
+    hold: Hold,
+}
+
+/// What keeps the program at the hook, or us its only user.
+enum Hold {
+    /// Program and link go with the process.
+    Own(Loaded),
+    /// The pins keep the program; the lock on their directory keeps other controllers out.
+    Pinned(#[expect(dead_code, reason = "held for the lock")] Flock<File>),
+}
+
+impl DataPlane {
+    /// Uses the program that [`attach`] pinned for this interface, else attaches it until this is dropped.
+    ///
+    /// A pinned one is taken over clean: no peers, no old records. It must have this controller's ABI version and the
+    /// mode that is asked for.
+    pub fn open(options: &Options) -> Result<Self, DataPlaneError> {
+        let ifindex = attach::ifindex(&options.interface)?;
+        let pins = Pins::of(&options.bpffs, ifindex)?;
+        match pins.state()? {
+            State::Absent => {}
+            State::Orphaned => {
+                tracing::info!(directory = %pins.directory().display(), "removing the pins of an interface that is gone");
+                pins.remove()?;
+            }
+            State::Incomplete => {
+                return Err(DataPlaneError::Incomplete {
+                    interface: options.interface.clone(),
+                    directory: pins.directory().to_owned(),
+                });
+            }
+            State::Attached { program_id } => return Self::take_over(options, &pins, program_id),
+        }
+        let mut loaded = load(options.mode)?;
+        attach::to_hook(&mut loaded, &options.interface, ifindex)?;
+        Self::from_loaded(loaded)
+    }
+
+    /// The maps of a program that was loaded and is kept at its hook, if it is at one, by `loaded`.
+    pub fn from_loaded(mut loaded: Loaded) -> Result<Self, DataPlaneError> {
+        let log = match loaded.program()?.info() {
+            Ok(info) => ProgramLog::of(info.id()),
+            Err(error) => return Err(DataPlaneError::Load(error.into())),
+        };
+        let maps = Maps::take(&mut loaded.ebpf)?;
+        let mode = loaded.mode;
+        Ok(Self { maps, mode, records: RecordCounters::default(), log, hold: Hold::Own(loaded) })
+    }
+
+    /// Says that the controller is alive at `now` (CLOCK_MONOTONIC, ns). To be repeated well within
+    /// [`abi::HEARTBEAT_TIMEOUT_NS`]: without it the program takes nothing.
+    pub fn heartbeat(&mut self, now: u64) -> Result<(), DataPlaneError> {
+        self.log.flush();
+        self.maps.heartbeat.set(0, now, 0).map_err(access(names::HEARTBEAT))
+    }
+
+    /// The servers whose Sync messages are taken: these and no others.
+    pub fn set_servers(&mut self, servers: &[IpAddr]) -> Result<(), DataPlaneError> {
+        let keys = servers.iter().map(|&address| ServerKey { address: events::octets(address) });
+        peers::replace(&mut self.maps.servers, names::SERVERS, abi::MAX_SERVERS, keys)
+    }
+
+    /// The interface's own addresses: nothing that is sent to another is taken.
+    pub fn set_local(&mut self, addresses: &[IpAddr]) -> Result<(), DataPlaneError> {
+        let keys = addresses.iter().map(|&address| LocalKey { address: events::octets(address) });
+        peers::replace(&mut self.maps.local, names::LOCAL, abi::MAX_LOCAL, keys)
+    }
+
+    /// Delay_Req of this client are taken until `expires` (CLOCK_MONOTONIC, ns). A later grant replaces an earlier.
+    pub fn grant(
+        &mut self,
+        client: IpAddr,
+        port_identity: [u8; 10],
+        expires: u64,
+    ) -> Result<(), DataPlaneError> {
+        let grant = Plain(ClientGrant { expires_ns: expires });
+        let key = client_key(client, port_identity);
+        peers::insert(&mut self.maps.clients, names::CLIENTS, abi::MAX_CLIENTS, key, grant)
+    }
+
+    /// Delay_Req of this client are taken no more. Harmless without a grant.
+    pub fn revoke(&mut self, client: IpAddr, port_identity: [u8; 10]) -> Result<(), DataPlaneError> {
+        peers::remove(&mut self.maps.clients, names::CLIENTS, client_key(client, port_identity))
+    }
+
+    /// Becomes readable when there are events.
+    pub fn event_fd(&self) -> BorrowedFd<'_> {
+        self.maps.events.as_fd()
+    }
+
+    /// Gives the events that there are to `f`, oldest first, at most `limit` records; how many records were read.
+    ///
+    /// Fewer than `limit` means that the ring was empty; after `limit`, there may be more. Events whose UDP checksum
+    /// is wrong are counted and not given.
+    pub fn drain(&mut self, limit: usize, mut f: impl FnMut(ReceivedEvent<'_>)) -> usize {
+        for read in 0..limit {
+            let Some(record) = self.maps.events.next() else { return read };
+            if let Some(event) = events::decode(&record, &mut self.records) {
+                f(event);
+            }
+        }
+        limit
+    }
+
+    /// The program's counters by name, summed up over the CPUs.
+    pub fn counters(&self) -> Result<Vec<(&'static str, u64)>, DataPlaneError> {
+        counters::read(&self.maps.counters)
+    }
+
+    /// What became of the records that [`Self::drain`] read.
+    pub fn record_counters(&self) -> RecordCounters {
+        self.records
+    }
+
+    /// How the program is attached.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Was it attached by [`attach`], and will it stay when this is dropped?
+    pub fn was_pinned(&self) -> bool {
+        matches!(self.hold, Hold::Pinned(_))
+    }
+
+    /// The program, to run it with BPF_PROG_TEST_RUN; `None` if it is pinned.
+    pub fn program(&mut self) -> Option<&mut aya::programs::Xdp> {
+        match &mut self.hold {
+            Hold::Own(loaded) => loaded.program().ok(),
+            Hold::Pinned(_) => None,
+        }
+    }
+
+    fn take_over(options: &Options, pins: &Pins, program_id: u32) -> Result<Self, DataPlaneError> {
+        let config = maps::read_pinned_config(pins.directory())?;
+        let pinned = Mode::from_code(config.mode).ok_or_else(|| DataPlaneError::AbiMismatch {
+            directory: pins.directory().to_owned(),
+            pinned: None,
+        })?;
+        if pinned != options.mode {
+            return Err(DataPlaneError::ModeMismatch {
+                interface: options.interface.clone(),
+                pinned,
+                wanted: options.mode,
+            });
+        }
+        let directory = File::open(pins.directory()).map_err(pin_error("open", pins.directory()))?;
+        let lock = Flock::lock(directory, FlockArg::LockExclusiveNonblock)
+            .map_err(|_| DataPlaneError::InUse { interface: options.interface.clone() })?;
+        let mut plane = Self {
+            maps: Maps::from_pins(pins.directory())?,
+            mode: pinned,
+            records: RecordCounters::default(),
+            log: ProgramLog::of(program_id),
+            hold: Hold::Pinned(lock),
+        };
+        plane.retire()?;
+        // What is in the ring was stamped for a controller that is gone.
+        while plane.maps.events.next().is_some() {}
+        Ok(plane)
+    }
+
+    /// Takes no more packets, and forgets all peers.
+    fn retire(&mut self) -> Result<(), DataPlaneError> {
+        self.maps.heartbeat.set(0, 0, 0).map_err(access(names::HEARTBEAT))?;
+        peers::clear(&mut self.maps.servers, names::SERVERS)?;
+        peers::clear(&mut self.maps.clients, names::CLIENTS)?;
+        peers::clear(&mut self.maps.local, names::LOCAL)
+    }
+}
+
+impl Drop for DataPlane {
+    fn drop(&mut self) {
+        self.log.flush();
+        // Else packets would go into a ring that nobody reads until the heartbeat is too old.
+        if self.was_pinned()
+            && let Err(error) = self.retire()
+        {
+            tracing::warn!(%error, "the pinned program was not told that the controller ends");
+        }
+    }
+}
+
+/// The counters of a program that [`attach`] pinned, for when no controller runs; `None` without pins.
+pub fn read_pinned_counters(
+    bpffs: &Path,
+    interface: &str,
+) -> Result<Option<Vec<(&'static str, u64)>>, DataPlaneError> {
+    let pins = Pins::of(bpffs, attach::ifindex(interface)?)?;
+    if !pins.directory().exists() {
+        return Ok(None);
+    }
+    // Counters are as many as the ABI version says.
+    maps::read_pinned_config(pins.directory())?;
+    counters::read(&maps::open_pinned_counters(pins.directory())?).map(Some)
+}
+
+fn client_key(client: IpAddr, port_identity: [u8; 10]) -> ClientKey {
+    ClientKey { address: events::octets(client), port_identity, padding: [0; 2] }
+}

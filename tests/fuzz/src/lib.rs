@@ -3,10 +3,10 @@
 mod messages;
 
 use arbitrary::{Arbitrary, Unstructured};
-use messages::{Content, reply};
+use messages::{CAPACITY, Content, reply, service};
 use ptp_common::net::Channel;
 use ptp_common::time::{Interval, Timestamp};
-use ptp_common::wire::{ClockIdentity, Message, PortIdentity, set_origin_timestamp};
+use ptp_common::wire::{Body, ClockIdentity, Flags, Message, PortIdentity, set_origin_timestamp};
 use ptp_ctl::engine::{Engine, Input, Instant, Output, Packet, TxToken};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -15,6 +15,11 @@ use std::time::Duration;
 const MOST_OUTPUTS: usize = 10_000;
 /// Handling the time-out that was asked for so many times must move it beyond now.
 const MOST_TIMEOUTS: usize = 1_000;
+
+/// Messages that a peer keeps for an answer.
+const MOST_SENT: usize = 32;
+/// Rounds of good behaviour in one step.
+const MOST_ROUNDS: u8 = 32;
 
 /// The peers that there are; an engine under test knows the first two.
 pub const PEERS: [IpAddr; 3] = [
@@ -40,12 +45,19 @@ enum Step<'a> {
         noise: i32,
         content: Content,
     },
-    /// What a peer would answer to the last message it got.
+    /// What a peer would answer to a message it got.
     Reply {
         peer: u8,
+        which: u8,
         noise: i32,
         duration: u16,
-        log_interval: i8,
+        log_interval: Option<i8>,
+    },
+    /// A peer behaves as it should for a while: else the fuzzer would hardly ever see a client that follows.
+    Behave {
+        peer: u8,
+        rounds: u8,
+        milliseconds: u8,
     },
     /// A TX stamp, in any order, or the news that it is lost.
     Sent {
@@ -70,7 +82,7 @@ enum Step<'a> {
 /// Feeds `engine` until `data` runs out; the time then. `own` is the engine's sourcePortIdentity.
 pub fn drive<E: Engine>(engine: &mut E, own: PortIdentity, data: &mut Unstructured<'_>) -> Instant {
     let mut world =
-        World { engine, own, now: Instant::default(), tokens: Vec::new(), sent: [None; PEERS.len()] };
+        World { engine, own, now: Instant::default(), tokens: Vec::new(), sent: Default::default() };
     world.take_outputs();
     while !data.is_empty() {
         let Ok(step) = Step::arbitrary(data) else { break };
@@ -82,7 +94,7 @@ pub fn drive<E: Engine>(engine: &mut E, own: PortIdentity, data: &mut Unstructur
 
 /// Takes and checks what an engine still wants after [`drive`], for instance when it was shut down.
 pub fn drain<E: Engine>(engine: &mut E, own: PortIdentity, now: Instant) {
-    World { engine, own, now, tokens: Vec::new(), sent: [None; PEERS.len()] }.take_outputs();
+    World { engine, own, now, tokens: Vec::new(), sent: Default::default() }.take_outputs();
 }
 
 /// The sourcePortIdentity of a peer.
@@ -96,8 +108,8 @@ struct World<'e, E> {
     now: Instant,
     /// TX stamps owed.
     tokens: Vec<TxToken>,
-    /// What each peer got last.
-    sent: [Option<Packet>; PEERS.len()],
+    /// What each peer got and did not answer.
+    sent: [Vec<Packet>; PEERS.len()],
 }
 
 impl<E: Engine> World<'_, E> {
@@ -109,23 +121,34 @@ impl<E: Engine> World<'_, E> {
                 self.receive(peer_index(peer), octets, channel, rx);
             }
             Step::Message { peer, wrong_port, stamped, noise, content } => {
-                let peer = peer_index(peer);
-                let mut octets = [0; 256];
-                let length = content.emit(identity(peer), self.own, self.local_time(0), &mut octets);
-                let Ok(message) = Message::parse(&octets[..length]) else { return };
-                let event = message.body.message_type().is_event();
-                let channel = if event != wrong_port { Channel::Event } else { Channel::General };
                 let rx = stamped.then(|| self.local_time(noise));
-                self.receive(peer, &octets[..length], channel, rx);
+                self.receive_content(peer_index(peer), &content, wrong_port, rx);
             }
-            Step::Reply { peer, noise, duration, log_interval } => {
+            Step::Reply { peer, which, noise, duration, log_interval } => {
                 let peer = peer_index(peer);
-                let Some(packet) = self.sent[peer] else { return };
-                let time = self.local_time(noise);
-                let mut octets = [0; 256];
-                let length =
-                    reply(packet.as_bytes(), identity(peer), time, duration, log_interval, &mut octets);
-                self.receive(peer, &octets[..length], Channel::General, None);
+                if !self.sent[peer].is_empty() {
+                    let which = usize::from(which) % self.sent[peer].len();
+                    let packet = self.sent[peer].swap_remove(which);
+                    self.reply(peer, &packet, noise, duration, log_interval);
+                }
+            }
+            Step::Behave { peer, rounds, milliseconds } => {
+                let peer = peer_index(peer);
+                for round in 0..rounds.min(MOST_ROUNDS) {
+                    for packet in std::mem::take(&mut self.sent[peer]) {
+                        self.reply(peer, &packet, 0, 60, None);
+                    }
+                    for content in service(round) {
+                        let rx = Some(self.local_time(0));
+                        self.receive_content(peer, &content, false, rx);
+                    }
+                    self.take_outputs();
+                    let tx = Some(self.local_time(0));
+                    for token in std::mem::take(&mut self.tokens) {
+                        self.engine.handle(self.now, Input::Sent { token, tx });
+                    }
+                    self.wait(Duration::from_millis(milliseconds.into()));
+                }
             }
             Step::Sent { which, stamped, noise } => {
                 if self.tokens.is_empty() {
@@ -144,6 +167,22 @@ impl<E: Engine> World<'_, E> {
             }
             Step::Wake => self.engine.handle_timeout(self.now),
         }
+    }
+
+    fn reply(&mut self, peer: usize, packet: &Packet, noise: i32, duration: u16, log_interval: Option<i8>) {
+        let time = self.local_time(noise);
+        let mut octets = [0; CAPACITY];
+        let length = reply(packet.as_bytes(), identity(peer), time, duration, log_interval, &mut octets);
+        if length > 0 {
+            self.receive(peer, &octets[..length], Channel::General, None);
+        }
+    }
+
+    fn receive_content(&mut self, peer: usize, content: &Content, wrong_port: bool, rx: Option<Timestamp>) {
+        let mut octets = [0; CAPACITY];
+        let length = content.emit(identity(peer), self.own, self.local_time(0), &mut octets);
+        let channel = if content.is_event() != wrong_port { Channel::Event } else { Channel::General };
+        self.receive(peer, &octets[..length], channel, rx.filter(|_| channel == Channel::Event));
     }
 
     fn receive(&mut self, peer: usize, octets: &[u8], channel: Channel, rx: Option<Timestamp>) {
@@ -191,7 +230,10 @@ impl<E: Engine> World<'_, E> {
             assert_eq!(message.header.source_port_identity, self.own);
             let event = message.body.message_type().is_event();
             assert_eq!(channel == Channel::Event, event, "{message:?}");
-            assert_eq!(token.is_some(), event, "{message:?}");
+            // Nobody waits for the stamp of a one-step Sync.
+            let one_step =
+                matches!(message.body, Body::Sync { .. }) && !message.header.flags.contains(Flags::TWO_STEP);
+            assert_eq!(token.is_some(), event && !one_step, "{message:?}");
             if let Some(token) = token {
                 assert!(!self.tokens.contains(&token), "a TX token twice");
                 self.tokens.push(token);
@@ -201,7 +243,9 @@ impl<E: Engine> World<'_, E> {
                 assert_eq!(patched, Ok(()));
             }
             let peer = PEERS.iter().position(|peer| *peer == to).expect("an engine sends to peers only");
-            self.sent[peer] = Some(packet);
+            if self.sent[peer].len() < MOST_SENT {
+                self.sent[peer].push(packet);
+            }
         }
         panic!("outputs without end");
     }

@@ -1,11 +1,16 @@
 //! Messages that get past the parser: their numbers come from the fuzzer, their identities mostly fit.
 
 use arbitrary::Arbitrary;
-use ptp_common::time::{Correction, Timestamp};
+use ptp_common::time::{Correction, Interval, Timestamp};
 use ptp_common::wire::{
-    Announce, Body, CancelUnicast, ClockQuality, Flags, GrantUnicast, Header, Message, MessageType,
-    PortIdentity, RequestUnicast, Tlv,
+    Announce, Body, CancelUnicast, ClockIdentity, ClockQuality, Flags, GrantUnicast, Header, Management,
+    Message, MessageType, PortIdentity, RequestUnicast, Tlv,
 };
+
+/// Room for every message here.
+pub(crate) const CAPACITY: usize = 512;
+/// More than an engine can answer in one message of its own.
+const MOST_TLVS: usize = 32;
 
 /// What the fuzzer decides about a message.
 #[derive(Debug, Arbitrary)]
@@ -30,7 +35,7 @@ enum Kind {
     FollowUp,
     DelayResp,
     Announce { priority: u8, clock_class: u8, steps_removed: u8, utc_offset: i16, grandmaster: u8 },
-    Signaling { tlvs: [Option<Negotiation>; 3] },
+    Signaling { tlvs: Vec<Negotiation> },
     Management { action: u8 },
 }
 
@@ -53,6 +58,10 @@ enum What {
 }
 
 impl Content {
+    pub(crate) fn is_event(&self) -> bool {
+        matches!(self.kind, Kind::Sync | Kind::DelayReq)
+    }
+
     /// Writes the message that `source` sends to `target`; its length.
     pub(crate) fn emit(
         &self,
@@ -61,7 +70,7 @@ impl Content {
         time: Timestamp,
         octets: &mut [u8],
     ) -> usize {
-        let time = time + ptp_common::time::Interval::from_nanos(self.noise.into());
+        let time = time + Interval::from_nanos(self.noise.into());
         let target = if self.foreign { source } else { target };
         let header = Header {
             domain_number: self.domain.saturating_sub(31),
@@ -89,24 +98,56 @@ impl Content {
                         offset_scaled_log_variance: 0xffff,
                     },
                     grandmaster_priority2: 128,
-                    grandmaster_identity: ptp_common::wire::ClockIdentity([*grandmaster; 8]),
+                    grandmaster_identity: ClockIdentity([*grandmaster; 8]),
                     steps_removed: (*steps_removed).into(),
                     time_source: 0xa0,
                 })
             }
             Kind::Signaling { tlvs: negotiations } => {
-                tlvs.extend(negotiations.iter().flatten().map(Negotiation::tlv));
+                tlvs.extend(negotiations.iter().take(MOST_TLVS).map(Negotiation::tlv));
                 Body::Signaling { target_port_identity: target }
             }
-            Kind::Management { action } => Body::Management(ptp_common::wire::Management {
+            Kind::Management { action } => Body::Management(Management {
                 target_port_identity: target,
                 starting_boundary_hops: 0,
                 boundary_hops: 0,
                 action: action & 0xf,
             }),
         };
-        Message::new(header, body).emit_with_tlvs(&tlvs, octets).expect("there is room for three TLVs")
+        Message::new(header, body).emit_with_tlvs(&tlvs, octets).expect("there is room for so many TLVs")
     }
+}
+
+/// What a peer sends that is a good server and a good client at once.
+pub(crate) fn service(sequence_id: u8) -> [Content; 5] {
+    let request = |message_type| Negotiation {
+        what: What::Request,
+        message_type,
+        log_interval: 0,
+        duration: 60,
+        flags: (false, false),
+    };
+    let tlvs = [0, 1, 2].map(request).to_vec();
+    let announce =
+        Kind::Announce { priority: 128, clock_class: 6, steps_removed: 0, utc_offset: 37, grandmaster: 1 };
+    let flags = Flags::UNICAST.with(Flags::PTP_TIMESCALE).with(Flags::CURRENT_UTC_OFFSET_VALID);
+    [
+        (Kind::Signaling { tlvs }, flags),
+        (announce, flags),
+        (Kind::Sync, flags.with(Flags::TWO_STEP)),
+        (Kind::FollowUp, flags),
+        (Kind::DelayReq, flags),
+    ]
+    .map(|(kind, Flags(flags))| Content {
+        kind,
+        sequence_id,
+        flags,
+        correction: None,
+        log_message_interval: 0,
+        noise: 0,
+        foreign: false,
+        domain: 0,
+    })
 }
 
 impl Negotiation {
@@ -145,7 +186,7 @@ pub(crate) fn reply(
     source: PortIdentity,
     time: Timestamp,
     duration: u16,
-    log_interval: i8,
+    log_interval: Option<i8>,
     octets: &mut [u8],
 ) -> usize {
     let Ok(message) = Message::parse(message) else { return 0 };
@@ -162,13 +203,12 @@ pub(crate) fn reply(
         Body::DelayReq { .. } => {
             Body::DelayResp { receive_timestamp: time, requesting_port_identity: sender }
         }
-        Body::Sync { .. } => Body::DelayReq { origin_timestamp: time },
         Body::Signaling { .. } => {
             for tlv in message.suffix {
                 match tlv {
                     Tlv::RequestUnicast(request) => tlvs.push(Tlv::GrantUnicast(GrantUnicast {
                         message_type: request.message_type,
-                        log_inter_message_period: log_interval,
+                        log_inter_message_period: log_interval.unwrap_or(request.log_inter_message_period),
                         duration_field: duration.into(),
                         renewal_invited: true,
                     })),
@@ -180,7 +220,5 @@ pub(crate) fn reply(
         }
         _ => return 0,
     };
-    Message::new(header, body)
-        .emit_with_tlvs(&tlvs, octets)
-        .expect("no longer than what it answers, but for grants")
+    Message::new(header, body).emit_with_tlvs(&tlvs, octets).expect("an engine sends short messages")
 }

@@ -1,0 +1,181 @@
+//! What can go wrong between the controller and the XDP program: each with its cause and what helps.
+
+use super::Mode;
+use super::holder::Holder;
+use aya::maps::MapError;
+use aya::programs::ProgramError;
+use std::io;
+use std::path::PathBuf;
+
+/// See the module.
+#[derive(Debug, thiserror::Error)]
+pub enum DataPlaneError {
+    /// The build had no XDP object to embed.
+    #[error(
+        "this ptp-ctl was built without the XDP program: run `cargo xtask build-ebpf` and build it again, or use \
+         `--data-plane socket`"
+    )]
+    NoObject,
+    /// The embedded object is not what this controller was built for.
+    #[error(
+        "the embedded XDP object is not usable: {0}; run `cargo xtask build-ebpf` and build ptp-ctl again"
+    )]
+    BadObject(String),
+    /// The kernel refuses the object or one of its maps.
+    #[error(
+        "the kernel does not load the XDP program (Linux 6.1 or later with CONFIG_BPF_SYSCALL is needed); \
+         `--data-plane socket` works without it"
+    )]
+    Load(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Not allowed.
+    #[error("XDP needs root, or the capabilities {missing}; `--data-plane socket` works without XDP")]
+    Privileges {
+        /// Those that the process has not.
+        missing: String,
+    },
+    /// No interface of that name in this network namespace.
+    #[error("there is no network interface {0:?} in this network namespace; `ip link` lists them")]
+    NoInterface(String),
+    /// The driver has no XDP.
+    #[error(
+        "the driver of {interface} has no native XDP: use `--xdp-mode generic` (stamps are taken later and are less \
+         precise) or `--data-plane socket`"
+    )]
+    NativeUnsupported {
+        /// The interface.
+        interface: String,
+    },
+    /// Another program is attached.
+    #[error("{interface} has another XDP program already: {holder}; remove it, or use `--data-plane socket`")]
+    Busy {
+        /// The interface.
+        interface: String,
+        /// Whose program it is.
+        holder: Holder,
+    },
+    /// The kernel refuses to attach the program.
+    #[error(
+        "the XDP program does not attach to {interface} in {mode} mode; `--data-plane socket` works without it"
+    )]
+    Attach {
+        /// The interface.
+        interface: String,
+        /// The mode that was asked for.
+        mode: Mode,
+        /// The kernel's answer.
+        #[source]
+        source: ProgramError,
+    },
+    /// `attach` was done before.
+    #[error("{interface} is attached already ({directory}); `ptp-ctl detach {interface}` undoes it")]
+    AlreadyAttached {
+        /// The interface.
+        interface: String,
+        /// Where its pins are.
+        directory: PathBuf,
+    },
+    /// `detach` without `attach`.
+    #[error("{interface} is not attached: {directory} does not exist")]
+    NotAttached {
+        /// The interface.
+        interface: String,
+        /// Where its pins would be.
+        directory: PathBuf,
+    },
+    /// Some pins are missing.
+    #[error(
+        "{directory} is incomplete: the last attach or detach was interrupted; run `ptp-ctl detach {interface}` and \
+         then `ptp-ctl attach {interface}`"
+    )]
+    Incomplete {
+        /// The interface.
+        interface: String,
+        /// Where the pins are.
+        directory: PathBuf,
+    },
+    /// The pinned program was attached by another version of ptp-ctl.
+    #[error(
+        "the program pinned in {directory} speaks version {} of the map layout, this ptp-ctl speaks {}: run \
+         `ptp-ctl detach IFACE` and then `ptp-ctl attach IFACE`",
+        pinned.map_or_else(|| "an unknown".to_owned(), |version| version.to_string()),
+        ptp_common::abi::ABI_VERSION
+    )]
+    AbiMismatch {
+        /// Where the pins are.
+        directory: PathBuf,
+        /// Version of the maps; `None` when even that map is laid out differently.
+        pinned: Option<u32>,
+    },
+    /// The pinned program runs in the other mode.
+    #[error(
+        "{interface} is attached in {pinned} mode, but {wanted} was asked for: use `--xdp-mode {pinned}`, or run \
+         `ptp-ctl detach {interface}` and `ptp-ctl attach {interface} --xdp-mode {wanted}`"
+    )]
+    ModeMismatch {
+        /// The interface.
+        interface: String,
+        /// How it is attached.
+        pinned: Mode,
+        /// What was asked for.
+        wanted: Mode,
+    },
+    /// Two controllers at once.
+    #[error("another ptp-ctl uses the pinned program of {interface}; stop it first")]
+    InUse {
+        /// The interface.
+        interface: String,
+    },
+    /// The directory for pins does not exist.
+    #[error(
+        "{0} does not exist: mount a BPF file system there (`mount -t bpf bpf {0}`) or name one with `--bpffs`"
+    )]
+    NoBpffs(PathBuf),
+    /// The directory for pins is on another file system.
+    #[error(
+        "{0} is not on a BPF file system: mount one there (`mount -t bpf bpf {0}`) or name one with `--bpffs`"
+    )]
+    NotBpffs(PathBuf),
+    /// A pin cannot be made, opened or removed.
+    #[error("cannot {action} {path}")]
+    Pin {
+        /// In the infinitive.
+        action: &'static str,
+        /// Which pin.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A map does not do what it should.
+    #[error("cannot use the map {map}")]
+    Map {
+        /// Its name.
+        map: &'static str,
+        /// Why.
+        #[source]
+        source: MapError,
+    },
+    /// More peers than the map has room for.
+    #[error("the map {map} is full: it holds {capacity} entries")]
+    Full {
+        /// Its name.
+        map: &'static str,
+        /// Its entries.
+        capacity: u32,
+    },
+    /// The kernel does not answer a question about the interface.
+    #[error("cannot {action}")]
+    System {
+        /// In the infinitive.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl DataPlaneError {
+    pub(super) fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { action, source }
+    }
+}

@@ -1,0 +1,70 @@
+//! What this machine can do, for `ptp-ctl check`: nothing here changes anything.
+
+pub use super::netlink::{Attached, DriverFeatures};
+pub use super::object::is_embedded;
+
+use super::error::DataPlaneError;
+use super::{attach, holder, netlink, pins};
+use std::fs;
+use std::path::Path;
+
+const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+const TIMESTAMP_KFUNC: &[u8] = b"\0bpf_xdp_metadata_rx_timestamp\0";
+
+// linux/capability.h
+const CAP_NET_ADMIN: u32 = 12;
+const CAP_SYS_ADMIN: u32 = 21;
+const CAP_BPF: u32 = 39;
+
+/// What loading and attaching needs and this thread has not, by name.
+pub fn missing_capabilities() -> Vec<&'static str> {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let effective = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
+        // Unknown: let the kernel decide.
+        .unwrap_or(u64::MAX);
+    let has = |capability: u32| effective & (1_u64 << capability | 1 << CAP_SYS_ADMIN) != 0;
+    [(CAP_BPF, "CAP_BPF"), (CAP_NET_ADMIN, "CAP_NET_ADMIN")]
+        .into_iter()
+        .filter(|&(capability, _)| !has(capability))
+        .map(|(_, name)| name)
+        .collect()
+}
+
+/// Can pins be made under this path? The error says why not, and what helps.
+pub fn check_bpffs(path: &Path) -> Result<(), DataPlaneError> {
+    pins::check_bpffs(path)
+}
+
+/// Has the kernel type information (BTF)? Only the kfunc for hardware timestamps needs it.
+pub fn kernel_has_btf() -> bool {
+    Path::new(KERNEL_BTF).exists()
+}
+
+/// Has the kernel the kfunc `bpf_xdp_metadata_rx_timestamp` (Linux 6.3)? `None` when it does not tell.
+///
+/// Looks for the name among the zero-terminated strings of the kernel's BTF: there without being a function it is not
+/// known to have been, so the types need not be parsed.
+pub fn kernel_has_timestamp_kfunc() -> Option<bool> {
+    let btf = fs::read(KERNEL_BTF).ok()?;
+    Some(btf.windows(TIMESTAMP_KFUNC.len()).any(|window| window == TIMESTAMP_KFUNC))
+}
+
+/// What the interface's driver says of its XDP; `None` when the kernel does not tell (before Linux 6.3).
+pub fn driver_features(interface: &str) -> Result<Option<DriverFeatures>, DataPlaneError> {
+    netlink::driver_features(attach::ifindex(interface)?)
+        .map_err(DataPlaneError::system("ask for the driver's XDP features"))
+}
+
+/// The program at the interface's hook now.
+pub fn attached(interface: &str) -> Result<Option<Attached>, DataPlaneError> {
+    netlink::attached(attach::ifindex(interface)?)
+        .map_err(DataPlaneError::system("ask for the interface's XDP program"))
+}
+
+/// The kernel's name of a program, up to 15 characters; `None` if it is gone or may not be seen.
+pub fn program_name(program_id: u32) -> Option<String> {
+    holder::program_name(program_id)
+}

@@ -1,0 +1,20 @@
+//! Whether a controller is there to read what is taken.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::Array;
+use ptp_common::abi::{ABI_VERSION, Config, HEARTBEAT_TIMEOUT_NS};
+
+#[map(name = "PTP_CONFIG")]
+static CONFIG: Array<Config> = Array::with_max_entries(1, 0);
+
+#[map(name = "PTP_HEARTBEAT")]
+static HEARTBEAT: Array<u64> = Array::with_max_entries(1, 0);
+
+/// `now` is CLOCK_MONOTONIC in ns.
+#[inline(always)]
+pub(crate) fn is_alive(now: u64) -> bool {
+    let configured = CONFIG.get(0).is_some_and(|config| config.abi_version == ABI_VERSION);
+    // Read once: the controller writes it meanwhile. 0 is "never".
+    let last = HEARTBEAT.get(0).copied().unwrap_or(0);
+    configured && last != 0 && now.saturating_sub(last) < HEARTBEAT_TIMEOUT_NS
+}

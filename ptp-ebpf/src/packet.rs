@@ -1,0 +1,45 @@
+//! The one bounds-checked access to a frame.
+
+use aya_ebpf::helpers::generated::bpf_xdp_load_bytes;
+use aya_ebpf::programs::XdpContext;
+use ptp_common::abi::Counter;
+
+/// `N` octets of the frame from `offset`, or [`Counter::Truncated`] when it ends before them.
+#[inline(always)]
+pub(crate) fn read<const N: usize>(context: &XdpContext, offset: usize) -> Result<&[u8; N], Counter> {
+    let start = context.data() + offset;
+    if start + N > context.data_end() {
+        return Err(Counter::Truncated);
+    }
+    // SAFETY: the frame holds these octets (checked above, in the form that the verifier knows), it stays where it is
+    // while the program runs, and a byte array has no alignment.
+    Ok(unsafe { &*(start as *const [u8; N]) })
+}
+
+/// Octets in the frame.
+#[inline(always)]
+pub(crate) fn length(context: &XdpContext) -> usize {
+    context.data_end() - context.data()
+}
+
+/// Copies `length` octets of the frame from `offset` to the start of `destination`; false when the frame or the
+/// destination ends before that.
+#[inline(always)]
+pub(crate) fn copy<const N: usize>(
+    context: &XdpContext,
+    offset: usize,
+    destination: &mut [u8; N],
+    length: usize,
+) -> bool {
+    // The verifier must see the bounds on the very value that goes to the helper. Volatile: else the compiler, which
+    // knows where the length came from, gives the helper a fresh copy of it that was not compared with anything.
+    // SAFETY: it is read from where it is.
+    let length = unsafe { (&raw const length).read_volatile() };
+    if length == 0 || length > N {
+        return false;
+    }
+    // SAFETY: `destination` holds `length` octets (checked above); the helper itself checks the frame's end.
+    unsafe {
+        bpf_xdp_load_bytes(context.ctx, offset as u32, destination.as_mut_ptr().cast(), length as u32) == 0
+    }
+}

@@ -1,0 +1,125 @@
+//! Our own program, `ptp-ctl`, with a bpffs and a run directory that nobody else uses.
+
+use crate::netns::{BpfFs, Family, Host, Plane};
+use crate::process::Process;
+use anyhow::{Context, Result, ensure};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Names the program to test; without it, the one beside the test's own directory is taken.
+pub const PTP_CTL: &str = "PTP_CTL";
+/// A debug build on a loaded machine loads, attaches and binds in less.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Starts `ptp-ctl` in namespaces.
+#[derive(Debug)]
+pub struct PtpCtl {
+    path: PathBuf,
+    bpffs: BpfFs,
+    run_dir: TempDir,
+}
+
+impl PtpCtl {
+    /// With a bpffs and a run directory of its own, which go away on drop. Needs root.
+    pub fn new(path: &Path) -> Result<Self> {
+        let path = path.canonicalize().with_context(|| format!("no program {}", path.display()))?;
+        let run_dir = tempfile::Builder::new().prefix("ptplab-run-").tempdir()?;
+        Ok(Self { path, bpffs: BpfFs::mount()?, run_dir })
+    }
+
+    /// The program that the tests are about: `PTP_CTL`, else what `cargo build` made beside the test.
+    pub fn find() -> Result<PathBuf> {
+        if let Some(path) = std::env::var_os(PTP_CTL) {
+            return Ok(path.into());
+        }
+        let test = std::env::current_exe().context("no path of this program")?;
+        let built = test.ancestors().map(|directory| directory.join("ptp-ctl")).find(|path| path.is_file());
+        built.context("ptp-ctl is not built: run `cargo build -p ptp-ctl`, or use `cargo xtask test`")
+    }
+
+    /// The program.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its bpffs.
+    pub fn bpffs(&self) -> &BpfFs {
+        &self.bpffs
+    }
+
+    /// Its run directory.
+    pub fn run_dir(&self) -> &Path {
+        self.run_dir.path()
+    }
+
+    /// `ptp-ctl SUBCOMMAND INTERFACE`, where `interface` is that of our plane.
+    pub fn command(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args([subcommand, Plane::Ours.interface()]);
+        command
+    }
+
+    /// The same with `--bpffs`.
+    pub fn command_with_bpffs(&self, subcommand: &str) -> Command {
+        let mut command = self.command(subcommand);
+        command.arg("--bpffs").arg(self.bpffs.path());
+        command
+    }
+
+    /// The same with `--run-dir` too.
+    pub fn command_with_directories(&self, subcommand: &str) -> Command {
+        let mut command = self.command_with_bpffs(subcommand);
+        command.arg("--run-dir").arg(self.run_dir.path());
+        command
+    }
+
+    /// Starts a server and waits until it is ready. `name` is what messages call it.
+    pub fn server(&self, host: &Host, name: &str, options: &[&str]) -> Result<Process> {
+        let mut command = self.command_with_directories("server");
+        command.args(["--json", "--clock", "none"]).args(options);
+        let process = host.spawn(name, command)?;
+        wait_until_started(&process)?;
+        Ok(process)
+    }
+
+    /// Starts a client of these servers, the first being the best, and does not wait.
+    pub fn client(
+        &self,
+        host: &Host,
+        family: Family,
+        servers: &[&Host],
+        options: &[&str],
+    ) -> Result<Process> {
+        let mut command = self.command_with_directories("client");
+        command.args(["--json", "--clock", "virtual"]);
+        for (priority, server) in (1..).zip(servers) {
+            let address = server.address(Plane::Ours, family);
+            command.arg("--server").arg(format!("{address}@{priority}"));
+        }
+        command.args(options);
+        host.spawn("client", command)
+    }
+
+    /// The `stats` document of the controller in this host.
+    pub fn stats(&self, host: &Host) -> Result<serde_json::Value> {
+        let output = host.output(self.command_with_directories("stats"))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), "stats: {}", String::from_utf8_lossy(&output.stderr).trim());
+        serde_json::from_str(&text).with_context(|| format!("stats is no JSON: {text}"))
+    }
+
+    /// Runs it with these arguments in the host to its end.
+    pub fn output(&self, host: &Host, arguments: &[impl AsRef<OsStr>]) -> Result<Output> {
+        let mut command = Command::new(&self.path);
+        command.args(arguments);
+        host.output(command)
+    }
+}
+
+/// Waits for the line "start" of a server or client.
+pub fn wait_until_started(process: &Process) -> Result<()> {
+    process.wait_for("its line \"start\"", START_TIMEOUT, |line| line.is("start").then_some(()))
+}
