@@ -64,7 +64,7 @@ impl Schedule {
     /// `clock_lines`: somebody reads how far the clock is from the truth.
     pub(super) fn new(now: Instant, clock_lines: bool) -> Self {
         Self {
-            heartbeat: Periodic::new(now, HEARTBEAT),
+            heartbeat: Periodic::new(now + HEARTBEAT, HEARTBEAT),
             refresh: Periodic::new(now + REFRESH, REFRESH),
             clock_line: clock_lines.then(|| Periodic::new(now, CLOCK_LINE)),
             summary: Periodic::new(now + SUMMARY, SUMMARY),

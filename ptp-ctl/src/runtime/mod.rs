@@ -9,6 +9,9 @@ mod start;
 mod timer;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use crate::config::{Settings, XdpAttachMode};
 use crate::dataplane::Mode;
 use anyhow::Context;

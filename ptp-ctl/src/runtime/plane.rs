@@ -26,8 +26,9 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// Attaches the program, or finds one that `attach` left, and tells it whose packets to take.
-    pub(super) fn open(common: &Common, role: &config::Role) -> anyhow::Result<Self> {
+    /// Attaches the program, or finds one that `attach` left, and tells it whose packets to take, from now on: the
+    /// answer to the first request may come before the loop has turned once.
+    pub(super) fn open(common: &Common, role: &config::Role, now: Instant) -> anyhow::Result<Self> {
         let mut data_plane = DataPlane::open(&Options {
             interface: common.interface.clone(),
             mode: attach_mode(common.xdp_mode),
@@ -40,6 +41,7 @@ impl Plane {
         data_plane.set_servers(&servers)?;
         let local = interface_addresses(&common.interface)?;
         data_plane.set_local(&local)?;
+        data_plane.heartbeat(now.as_nanos())?;
         let ring = watch(data_plane.event_fd()).context("cannot watch the ring buffer")?;
         Ok(Self { data_plane, ring, local, errors: 0 })
     }

@@ -37,12 +37,12 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
     let clock = open_clock(common, role, &stamps)?;
     let identity = ClockIdentity::from_mac(interface_mac(interface)?);
     let sockets = open_sockets(common, role)?;
-    let plane = match common.data_plane {
-        DataPlaneKind::Xdp => Some(Plane::open(common, role)?),
-        DataPlaneKind::Socket => None,
-    };
     let monotonic = Monotonic::new();
     let turn = monotonic.now();
+    let plane = match common.data_plane {
+        DataPlaneKind::Xdp => Some(Plane::open(common, role, turn.instant)?),
+        DataPlaneKind::Socket => None,
+    };
     let local = Local {
         port_identity: PortIdentity { clock_identity: identity, port_number: PORT_NUMBER },
         timescale: match clock.timescale() {
@@ -96,10 +96,16 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
 
 /// A clock and the stamps that it is compared with must count the same thing.
 fn check_pair(common: &Common, stamps: &TimestampingInfo) -> anyhow::Result<()> {
+    let interface = &common.interface;
     if common.clock != config::Clock::Phc {
+        if !stamps.tx_software {
+            // Drivers have been known not to tell, so this is no error.
+            tracing::warn!(
+                "{interface} does not say that its driver takes software TX stamps: without them no exchange completes"
+            );
+        }
         return Ok(());
     }
-    let interface = &common.interface;
     if stamps.phc_index.is_none() || !stamps.hardware() {
         bail!(
             "clock = \"phc\" needs the NIC's stamps of PTP over UDP, and {interface} has no such stamps ({}); use \
