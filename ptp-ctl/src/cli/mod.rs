@@ -1,3 +1,87 @@
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line: one file per subcommand.
+
+mod attach;
+mod check;
+mod client;
+mod detach;
+mod run;
+mod server;
+mod stats;
+
+#[cfg(test)]
+mod tests;
+
+use crate::config::ConfigError;
+use clap::{ArgAction, Parser, Subcommand};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// PTP (IEEE 1588) over routed networks: client and server with an XDP data plane.
+#[derive(Debug, Parser)]
+#[command(name = "ptp-ctl", version, arg_required_else_help = true)]
+struct Cli {
+    /// More log messages on standard error (-v: debug, -vv: trace); RUST_LOG says it in detail
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Attach the XDP program to an interface and leave it there
+    Attach(attach::Args),
+    /// Take the XDP program off an interface, with everything that belongs to it
+    Detach(detach::Args),
+    /// Follow one or more servers
+    Client(client::Args),
+    /// Serve time to clients
+    Server(server::Args),
+    /// Run a client or a server from a configuration file
+    Run(run::Args),
+    /// Show what the controller on an interface does, as JSON
+    Stats(stats::Args),
+    /// Show what this kernel and NIC can do
+    Check(check::Args),
+}
+
+/// What `main` does. Exit codes: 0 fine, 1 an error while running, 2 a command line or setting that is wrong.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    let result = match &cli.command {
+        Command::Attach(args) => attach::run(args),
+        Command::Detach(args) => detach::run(args),
+        Command::Client(args) => client::run(args),
+        Command::Server(args) => server::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Stats(args) => stats::run(args),
+        Command::Check(args) => check::run(args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("ptp-ctl: {error:#}");
+        ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+    })
+}
+
+/// `RUST_LOG` rules; without it, `-v` does.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::INFO,
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(verbose > 0)
+        .init();
+}
+
+/// Prints a report as one line of JSON.
+fn print_json(report: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(report)?);
+    Ok(())
 }

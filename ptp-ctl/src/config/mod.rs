@@ -1,1 +1,150 @@
+//! Settings: the command line's flags and the file's keys are the same structs, validated once into what the engine
+//! and the driver need.
 
+mod check;
+mod client;
+mod server;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use check::ConfigError;
+pub use client::{ClientOptions, ClientSettings};
+pub use server::{ServerOptions, ServerSettings};
+pub use values::{ClockKind, DataPlaneKind, ServerAddress, SyncMode, XdpAttachMode};
+
+use crate::engine::config::{LocalTimescale, PortConfig};
+use ptp_common::wire::PortIdentity;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// A configuration file: one table, `[client]` or `[server]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Settings of a client.
+    pub client: Option<ClientOptions>,
+    /// Settings of a server.
+    pub server: Option<ServerOptions>,
+}
+
+impl Config {
+    /// Reads and validates a file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`]; what the TOML parser says, with the line; or the setting that is wrong, with its line.
+    pub fn load(path: &Path) -> Result<Settings, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text)
+            .map_err(|error| ConfigError::File { path: path.to_owned(), error: Box::new(error) })
+    }
+
+    /// Validates the text of a file.
+    ///
+    /// # Errors
+    /// As [`Config::load`], without the file's name.
+    pub fn parse(text: &str) -> Result<Settings, ConfigError> {
+        let config: Self = toml::from_str(text)?;
+        let settings = match (config.client, config.server) {
+            (Some(client), None) => client.validate(),
+            (None, Some(server)) => server.validate(),
+            (Some(_), Some(_)) => Err(ConfigError::TwoRoles),
+            (None, None) => Err(ConfigError::NoRole),
+        };
+        settings.map_err(|error| error.with_line_of(text))
+    }
+}
+
+/// Everything the driver needs to start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// What client and server have in common.
+    pub common: Common,
+    /// The rest.
+    pub role: Role,
+}
+
+/// What this controller is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Role {
+    /// A client of one or more servers.
+    Client(ClientSettings),
+    /// A server.
+    Server(ServerSettings),
+}
+
+/// Settings that client and server have in common, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Common {
+    /// Interface to run on.
+    pub interface: String,
+    /// domainNumber.
+    pub domain_number: u8,
+    /// 12 bits.
+    pub sdo_id: u16,
+    /// minorVersionPTP sent.
+    pub minor_version: u8,
+    /// The clock to read and steer.
+    pub clock: Clock,
+    /// Where event messages come from.
+    pub data_plane: DataPlaneKind,
+    /// How the XDP program is attached.
+    pub xdp_mode: XdpAttachMode,
+    /// DSCP of everything sent, 0 to 63.
+    pub dscp: u8,
+    /// Where bpffs is mounted.
+    pub bpffs: PathBuf,
+    /// Where the controller's UNIX socket goes.
+    pub run_dir: PathBuf,
+    /// Reports as JSON lines on standard output.
+    pub json: bool,
+}
+
+impl Common {
+    /// The engine's view, once the interface is known.
+    fn port(&self, local: &Local) -> PortConfig {
+        PortConfig {
+            port_identity: local.port_identity,
+            domain_number: self.domain_number,
+            sdo_id: self.sdo_id,
+            minor_version: self.minor_version,
+            local_timescale: local.timescale,
+            seed: local.seed,
+        }
+    }
+}
+
+/// The clock to run on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Clock {
+    /// CLOCK_REALTIME, steered.
+    System,
+    /// A software clock on CLOCK_REALTIME, with an error to start from.
+    Virtual {
+        /// Initial reading minus CLOCK_REALTIME, ns.
+        offset_ns: i64,
+        /// Initial frequency error, ppb.
+        frequency_ppb: f64,
+    },
+    /// The NIC's clock.
+    Phc,
+    /// CLOCK_REALTIME, read only.
+    None,
+}
+
+/// What only the running machine can tell the engine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Local {
+    /// From the interface's MAC address.
+    pub port_identity: PortIdentity,
+    /// Of the clock in use.
+    pub timescale: LocalTimescale,
+    /// Adjustment of the clock at start, ppb.
+    pub frequency_ppb: f64,
+    /// Largest adjustment of the clock, ppb.
+    pub max_frequency_ppb: f64,
+    /// Seed of all jitter.
+    pub seed: u64,
+}

@@ -1,1 +1,46 @@
+//! The driver: one loop that feeds the engine what the machine brings and does what the engine asks for.
 
+mod control;
+mod counters;
+mod driver;
+mod plane;
+mod role;
+mod start;
+mod timer;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use crate::config::{Settings, XdpAttachMode};
+use crate::dataplane::Mode;
+use anyhow::Context;
+use std::path::Path;
+
+/// Runs a client or a server until SIGINT or SIGTERM.
+///
+/// # Errors
+/// What keeps it from starting, or from going on; each message names the cause and, where there is one, the way out.
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    runtime.block_on(async { start::start(settings)?.run().await })
+}
+
+/// The `stats` document of the controller that runs on this interface; `None` if none does.
+///
+/// # Errors
+/// No such interface, or a controller that does not answer.
+pub fn ask_running(run_dir: &Path, interface: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    control::ask(&control::path(run_dir, interface)?)
+}
+
+/// The mode as the data plane calls it.
+pub const fn attach_mode(mode: XdpAttachMode) -> Mode {
+    match mode {
+        XdpAttachMode::Native => Mode::Native,
+        XdpAttachMode::Generic => Mode::Generic,
+    }
+}

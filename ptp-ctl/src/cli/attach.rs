@@ -1,0 +1,56 @@
+//! `ptp-ctl attach`.
+
+use super::print_json;
+use crate::config::XdpAttachMode;
+use crate::dataplane;
+use crate::runtime::attach_mode;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Interface to attach to
+    #[arg(value_name = "IFACE")]
+    interface: String,
+    /// In the driver, or in the network stack
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = XdpAttachMode::Native)]
+    xdp_mode: XdpAttachMode,
+    /// Where bpffs is mounted
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
+    bpffs: PathBuf,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    interface: &'a str,
+    ifindex: u32,
+    xdp_mode: &'static str,
+    pins: PathBuf,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let options = dataplane::Options {
+        interface: args.interface.clone(),
+        mode: attach_mode(args.xdp_mode),
+        bpffs: args.bpffs.clone(),
+    };
+    let done = dataplane::attach(&options)?;
+    let report = Report {
+        interface: &args.interface,
+        ifindex: done.ifindex,
+        xdp_mode: done.mode.name(),
+        pins: done.directory,
+    };
+    if args.json {
+        print_json(&report)?;
+    } else {
+        let Report { interface, xdp_mode, pins, .. } = &report;
+        println!("{interface}: attached in {xdp_mode} mode, pinned in {}", pins.display());
+        println!("It takes packets only while `ptp-ctl client` or `ptp-ctl server` runs on {interface}.");
+    }
+    Ok(ExitCode::SUCCESS)
+}

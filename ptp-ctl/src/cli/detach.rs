@@ -1,0 +1,44 @@
+//! `ptp-ctl detach`.
+
+use super::print_json;
+use crate::dataplane::{self, Mode};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Interface to detach from; one that is gone will do
+    #[arg(value_name = "IFACE")]
+    interface: String,
+    /// Where bpffs is mounted
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
+    bpffs: PathBuf,
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    interface: &'a str,
+    removed: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let options = dataplane::Options {
+        interface: args.interface.clone(),
+        // Detaching does not ask how it was attached.
+        mode: Mode::Native,
+        bpffs: args.bpffs.clone(),
+    };
+    let report = Report { interface: &args.interface, removed: dataplane::detach(&options)?.removed };
+    if args.json {
+        print_json(&report)?;
+    } else {
+        for directory in &report.removed {
+            println!("{}: detached, {} is gone", report.interface, directory.display());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,32 @@
+use super::*;
+use clap::CommandFactory;
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn negative_numbers_are_values() {
+    let line = "ptp-ctl client eth0 --server 10.0.1.2@3 --server 2001:db8::2 --log-sync-interval -4 --clock virtual \
+                --virtual-offset -3000000 --virtual-frequency -20000.5 --wait-to-restore 0.5 -vv --json";
+    let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+    assert_eq!(cli.verbose, 2);
+    assert!(matches!(cli.command, Command::Client(_)));
+}
+
+#[test]
+fn mistakes_are_usage_errors() {
+    for line in [
+        "ptp-ctl",
+        "ptp-ctl client eth0",
+        "ptp-ctl client --server 10.0.1.2",
+        "ptp-ctl client eth0 --server 10.0.1",
+        "ptp-ctl server eth0 --clock gps",
+        "ptp-ctl server eth0 --unknown",
+        "ptp-ctl run",
+    ] {
+        let error = Cli::try_parse_from(line.split_whitespace()).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+    }
+}

@@ -1,0 +1,243 @@
+//! What can be wrong with settings, and the checks that client and server share.
+
+use super::{Clock, ClockKind, Common, DataPlaneKind, XdpAttachMode};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// Why settings cannot be used. Every setting is named by its table and key, which is also the flag's name.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something in a file is wrong.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        error: Box<ConfigError>,
+    },
+    /// No valid TOML, an unknown key or a value of the wrong type; says where.
+    #[error("{}", .0.to_string().trim_end())]
+    Toml(#[from] toml::de::Error),
+    /// `[client]` and `[server]` in one file.
+    #[error(
+        "both [client] and [server]: a boundary clock is not built yet; keep one of the tables, or run two controllers \
+         on two interfaces with a file each"
+    )]
+    TwoRoles,
+    /// Neither table.
+    #[error("neither [client] nor [server]: write one of the tables, with interface = \"...\" in it")]
+    NoRole,
+    /// One setting is wrong.
+    #[error("{}{role}.{key} = {value}: {problem}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+    Setting {
+        /// "client" or "server".
+        role: &'static str,
+        /// The key, kebab-case.
+        key: &'static str,
+        /// As given.
+        value: String,
+        /// What is allowed, and what to do.
+        problem: String,
+        /// Line of the file, counted from 1.
+        line: Option<usize>,
+    },
+}
+
+impl ConfigError {
+    /// Adds the line of `text` in which the setting stands.
+    pub(super) fn with_line_of(mut self, text: &str) -> Self {
+        if let Self::Setting { role, key, line, .. } = &mut self {
+            *line = line_of(text, role, key);
+        }
+        self
+    }
+}
+
+/// Line of `[table] key`, or of the table where the key is missing.
+fn line_of(text: &str, table: &str, key: &str) -> Option<usize> {
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let entry = document.get_ref().get(table)?;
+    let start = entry
+        .get_ref()
+        .as_table()
+        .and_then(|table| table.get_key_value(key))
+        .map_or(entry.span(), |(key, _)| key.span())
+        .start;
+    Some(1 + text.get(..start)?.matches('\n').count())
+}
+
+/// Names the table in every error of one validation.
+pub(super) struct Checker(pub(super) &'static str);
+
+impl Checker {
+    /// The error of one setting.
+    pub(super) fn error(
+        &self,
+        key: &'static str,
+        value: impl Display,
+        problem: impl Into<String>,
+    ) -> ConfigError {
+        ConfigError::Setting {
+            role: self.0,
+            key,
+            value: value.to_string(),
+            problem: problem.into(),
+            line: None,
+        }
+    }
+
+    /// `value` as the engine's type if it is in `allowed`; `unit_and_fix` completes "must be 1 to 2".
+    pub(super) fn range<T>(
+        &self,
+        key: &'static str,
+        value: i64,
+        allowed: RangeInclusive<i64>,
+        unit_and_fix: &str,
+    ) -> Result<T, ConfigError>
+    where
+        T: TryFrom<i64>,
+    {
+        let problem = || format!("must be {} to {}{unit_and_fix}", allowed.start(), allowed.end());
+        if !allowed.contains(&value) {
+            return Err(self.error(key, value, problem()));
+        }
+        T::try_from(value).map_err(|_| self.error(key, value, problem()))
+    }
+
+    /// The same for fractional values.
+    pub(super) fn real(
+        &self,
+        key: &'static str,
+        value: f64,
+        allowed: RangeInclusive<f64>,
+        unit_and_fix: &str,
+    ) -> Result<f64, ConfigError> {
+        // NaN is in no range.
+        if allowed.contains(&value) {
+            return Ok(value);
+        }
+        Err(self.error(key, value, format!("must be {} to {}{unit_and_fix}", allowed.start(), allowed.end())))
+    }
+
+    fn directory(&self, key: &'static str, path: &Path) -> Result<PathBuf, ConfigError> {
+        if path.is_absolute() {
+            return Ok(path.to_owned());
+        }
+        Err(self.error(
+            key,
+            format!("{path:?}"),
+            "must be an absolute path, such as one that starts with /run or /sys",
+        ))
+    }
+}
+
+/// Longest interface name, in octets (IFNAMSIZ without the NUL).
+const MAX_INTERFACE_NAME: usize = 15;
+/// Largest initial error of a virtual clock, ns: 10 days.
+const MAX_VIRTUAL_OFFSET: i64 = 864_000_000_000_000;
+/// Largest initial frequency error of a virtual clock, ppb: what the kernel allows its own clock.
+const MAX_VIRTUAL_FREQUENCY: f64 = 500_000.0;
+
+/// The settings of both roles, as given.
+pub(super) struct RawCommon<'a> {
+    pub(super) interface: &'a str,
+    pub(super) domain: i64,
+    pub(super) sdo_id: i64,
+    pub(super) minor_version: i64,
+    pub(super) clock: ClockKind,
+    pub(super) virtual_offset: Option<i64>,
+    pub(super) virtual_frequency: Option<f64>,
+    pub(super) data_plane: DataPlaneKind,
+    pub(super) xdp_mode: XdpAttachMode,
+    pub(super) dscp: i64,
+    pub(super) bpffs: &'a Path,
+    pub(super) run_dir: &'a Path,
+    pub(super) json: bool,
+}
+
+impl RawCommon<'_> {
+    pub(super) fn validate(&self, check: &Checker) -> Result<Common, ConfigError> {
+        let interface = self.interface;
+        if interface.is_empty() {
+            return Err(check.error(
+                "interface",
+                "\"\"",
+                "must name the interface to run on, such as \"eth0\"",
+            ));
+        }
+        if interface.len() > MAX_INTERFACE_NAME || interface.contains(['/', ' ', '\0']) {
+            return Err(check.error(
+                "interface",
+                format!("{interface:?}"),
+                "must be 1 to 15 characters without / and space; `ip link` lists the interfaces",
+            ));
+        }
+        Ok(Common {
+            interface: interface.to_owned(),
+            domain_number: check.range(
+                "domain",
+                self.domain,
+                0..=255,
+                "; 0 to 127 are for anyone, G.8275.2 uses 44 to 63",
+            )?,
+            sdo_id: check.range("sdo-id", self.sdo_id, 0..=0xfff, "; 0 unless a profile says otherwise")?,
+            minor_version: check.range(
+                "minor-version",
+                self.minor_version,
+                0..=1,
+                "; 0 is understood by every device, 1 is IEEE 1588-2019",
+            )?,
+            clock: self.clock(check)?,
+            data_plane: self.data_plane,
+            xdp_mode: self.xdp_mode,
+            dscp: check.range("dscp", self.dscp, 0..=63, "; 56 is the usual one for PTP")?,
+            bpffs: check.directory("bpffs", self.bpffs)?,
+            run_dir: check.directory("run-dir", self.run_dir)?,
+            json: self.json,
+        })
+    }
+
+    fn clock(&self, check: &Checker) -> Result<Clock, ConfigError> {
+        if self.clock == ClockKind::Virtual {
+            let offset = self.virtual_offset.unwrap_or_default();
+            let offset_ns = check.range(
+                "virtual-offset",
+                offset,
+                -MAX_VIRTUAL_OFFSET..=MAX_VIRTUAL_OFFSET,
+                " ns (10 days)",
+            )?;
+            let frequency_ppb = check.real(
+                "virtual-frequency",
+                self.virtual_frequency.unwrap_or_default(),
+                -MAX_VIRTUAL_FREQUENCY..=MAX_VIRTUAL_FREQUENCY,
+                " ppb",
+            )?;
+            return Ok(Clock::Virtual { offset_ns, frequency_ppb });
+        }
+        let only_virtual = format!(
+            "only a virtual clock starts with an error of its own, and clock = \"{}\"; set clock = \"virtual\" or \
+             leave this out",
+            self.clock
+        );
+        if let Some(offset) = self.virtual_offset {
+            return Err(check.error("virtual-offset", offset, only_virtual));
+        }
+        if let Some(frequency) = self.virtual_frequency {
+            return Err(check.error("virtual-frequency", frequency, only_virtual));
+        }
+        Ok(match self.clock {
+            ClockKind::System => Clock::System,
+            ClockKind::Phc => Clock::Phc,
+            ClockKind::Virtual | ClockKind::None => Clock::None,
+        })
+    }
+}

@@ -1,0 +1,286 @@
+//! A client's settings.
+
+use super::check::{Checker, RawCommon};
+use super::{
+    ClockKind, Common, ConfigError, DataPlaneKind, Local, Role, ServerAddress, Settings, XdpAttachMode,
+};
+use crate::engine::config::{ClientConfig, ServerEntry, ServoConfig};
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Flags of `ptp-ctl client` and keys of `[client]`.
+#[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ClientOptions {
+    /// Interface that leads to the servers
+    #[arg(value_name = "IFACE")]
+    pub interface: String,
+    /// Server to follow, once per server; the first is preferred unless priorities say otherwise (lower = preferred)
+    #[arg(long, value_name = "ADDR[@PRIORITY]", required = true)]
+    pub server: Vec<ServerAddress>,
+    /// domainNumber, 0 to 255
+    #[arg(long, value_name = "N", default_value_t = defaults().domain)]
+    pub domain: i64,
+    /// sdoId, 0 to 4095
+    #[arg(long, value_name = "N", default_value_t = defaults().sdo_id)]
+    pub sdo_id: i64,
+    /// minorVersionPTP to send, 0 or 1
+    #[arg(long, value_name = "N", default_value_t = defaults().minor_version)]
+    pub minor_version: i64,
+    /// Clock to steer
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = defaults().clock)]
+    pub clock: ClockKind,
+    /// Initial error of a virtual clock, ns
+    #[arg(long, value_name = "NS", allow_negative_numbers = true)]
+    pub virtual_offset: Option<i64>,
+    /// Initial frequency error of a virtual clock, ppb
+    #[arg(long, value_name = "PPB", allow_negative_numbers = true)]
+    pub virtual_frequency: Option<f64>,
+    /// Where event messages come from
+    #[arg(long, value_enum, value_name = "PLANE", default_value_t = defaults().data_plane)]
+    pub data_plane: DataPlaneKind,
+    /// How the XDP program is attached
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = defaults().xdp_mode)]
+    pub xdp_mode: XdpAttachMode,
+    /// Announce interval to ask for, log2 of seconds, -3 to 6
+    #[arg(long, value_name = "LOG2", allow_negative_numbers = true, default_value_t = defaults().log_announce_interval)]
+    pub log_announce_interval: i64,
+    /// Sync interval to ask for, log2 of seconds, -7 to 6
+    #[arg(long, value_name = "LOG2", allow_negative_numbers = true, default_value_t = defaults().log_sync_interval)]
+    pub log_sync_interval: i64,
+    /// Delay_Resp interval to ask for, log2 of seconds, -7 to 6
+    #[arg(
+        long, value_name = "LOG2", allow_negative_numbers = true, default_value_t = defaults().log_delay_resp_interval
+    )]
+    pub log_delay_resp_interval: i64,
+    /// How long to ask the servers to serve, seconds, 5 to 86400 (G.8275.2 and ATR devices: 60 to 1000)
+    #[arg(long, value_name = "S", default_value_t = defaults().duration)]
+    pub duration: i64,
+    /// Announce intervals without an Announce until the server counts as lost, 2 to 255
+    #[arg(long, value_name = "N", default_value_t = defaults().announce_receipt_timeout)]
+    pub announce_receipt_timeout: i64,
+    /// Sync intervals without a Sync (or unanswered Delay_Req) until the server counts as lost, 2 to 255
+    #[arg(long, value_name = "N", default_value_t = defaults().sync_receipt_timeout)]
+    pub sync_receipt_timeout: i64,
+    /// How long a server that was lost must serve again before it is preferred again, seconds, 0 to 3600
+    #[arg(long, value_name = "S", default_value_t = defaults().wait_to_restore)]
+    pub wait_to_restore: f64,
+    /// delayAsymmetry, ns: (server to client minus client to server) / 2
+    #[arg(long, value_name = "NS", allow_negative_numbers = true, default_value_t = defaults().delay_asymmetry)]
+    pub delay_asymmetry: i64,
+    /// Offset above which the first measurement steps the clock, ns
+    #[arg(long, value_name = "NS", default_value_t = defaults().first_step_threshold)]
+    pub first_step_threshold: i64,
+    /// Offset above which later measurements step the clock, ns; 0 = never
+    #[arg(long, value_name = "NS", default_value_t = defaults().step_threshold)]
+    pub step_threshold: i64,
+    /// DSCP of everything sent, 0 to 63
+    #[arg(long, value_name = "N", default_value_t = defaults().dscp)]
+    pub dscp: i64,
+    /// Where bpffs is mounted
+    #[arg(long, value_name = "DIR", default_value_os_t = defaults().bpffs)]
+    pub bpffs: PathBuf,
+    /// Directory of the socket that `stats` asks
+    #[arg(long, value_name = "DIR", default_value_os_t = defaults().run_dir)]
+    pub run_dir: PathBuf,
+    /// Report as JSON lines on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The one home of a client's defaults.
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            interface: String::new(),
+            server: Vec::new(),
+            domain: 0,
+            sdo_id: 0,
+            minor_version: 0,
+            clock: ClockKind::System,
+            virtual_offset: None,
+            virtual_frequency: None,
+            data_plane: DataPlaneKind::Xdp,
+            xdp_mode: XdpAttachMode::Native,
+            log_announce_interval: 0,
+            log_sync_interval: -3,
+            log_delay_resp_interval: -3,
+            duration: 300,
+            announce_receipt_timeout: 3,
+            sync_receipt_timeout: 3,
+            wait_to_restore: 30.0,
+            delay_asymmetry: 0,
+            first_step_threshold: 20_000,
+            step_threshold: 10_000_000,
+            dscp: 56,
+            bpffs: "/sys/fs/bpf".into(),
+            run_dir: "/run/ptp-ctl".into(),
+            json: false,
+        }
+    }
+}
+
+fn defaults() -> ClientOptions {
+    ClientOptions::default()
+}
+
+/// A client's settings, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientSettings {
+    common: Common,
+    /// The servers, in the order given; at least one.
+    pub servers: Vec<ServerEntry>,
+    log_announce_interval: i8,
+    log_sync_interval: i8,
+    log_delay_resp_interval: i8,
+    duration: u32,
+    announce_receipt_timeout: u8,
+    sync_receipt_timeout: u8,
+    wait_to_restore: Duration,
+    delay_asymmetry_ns: i64,
+    first_step_threshold_ns: u64,
+    step_threshold_ns: u64,
+}
+
+impl ClientSettings {
+    /// What the engine needs, once the machine is known.
+    pub fn engine_config(&self, local: &Local) -> ClientConfig {
+        ClientConfig {
+            port: self.common.port(local),
+            servers: self.servers.clone(),
+            log_announce_interval: self.log_announce_interval,
+            log_sync_interval: self.log_sync_interval,
+            log_delay_resp_interval: self.log_delay_resp_interval,
+            duration: self.duration,
+            announce_receipt_timeout: self.announce_receipt_timeout,
+            sync_receipt_timeout: self.sync_receipt_timeout,
+            wait_to_restore: self.wait_to_restore,
+            delay_asymmetry_ns: self.delay_asymmetry_ns,
+            servo: (self.common.clock != super::Clock::None).then_some(ServoConfig {
+                first_step_threshold_ns: self.first_step_threshold_ns,
+                step_threshold_ns: self.step_threshold_ns,
+                initial_frequency_ppb: local.frequency_ppb,
+                max_frequency_ppb: local.max_frequency_ppb,
+            }),
+        }
+    }
+}
+
+impl ClientOptions {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`ConfigError::Setting`] for the first setting that is wrong.
+    pub fn validate(&self) -> Result<Settings, ConfigError> {
+        const LOG2: &str = ", log2 of the interval in seconds: -3 is 8 per second, 0 is 1 per second";
+        const RECEIPT: &str = " intervals; 3 is right for most";
+        let check = Checker("client");
+        let common = self.common().validate(&check)?;
+        let step = |key, value, default: &str| {
+            check.range(
+                key,
+                value,
+                0..=i64::MAX,
+                &format!(" ns, 0 = never step; {default} is right for most"),
+            )
+        };
+        let client = ClientSettings {
+            servers: self.servers(&check)?,
+            log_announce_interval: check.range(
+                "log-announce-interval",
+                self.log_announce_interval,
+                -3..=6,
+                LOG2,
+            )?,
+            log_sync_interval: check.range("log-sync-interval", self.log_sync_interval, -7..=6, LOG2)?,
+            log_delay_resp_interval: check.range(
+                "log-delay-resp-interval",
+                self.log_delay_resp_interval,
+                -7..=6,
+                LOG2,
+            )?,
+            duration: check.range(
+                "duration",
+                self.duration,
+                5..=86_400,
+                " s; G.8275.2 and ATR devices grant 60 to 1000 s, 300 s is their default",
+            )?,
+            announce_receipt_timeout: check.range(
+                "announce-receipt-timeout",
+                self.announce_receipt_timeout,
+                2..=255,
+                RECEIPT,
+            )?,
+            sync_receipt_timeout: check.range(
+                "sync-receipt-timeout",
+                self.sync_receipt_timeout,
+                2..=255,
+                RECEIPT,
+            )?,
+            wait_to_restore: Duration::from_secs_f64(check.real(
+                "wait-to-restore",
+                self.wait_to_restore,
+                0.0..=3600.0,
+                " s; 0 returns to a better server at once",
+            )?),
+            delay_asymmetry_ns: check.range(
+                "delay-asymmetry",
+                self.delay_asymmetry,
+                -1_000_000_000..=1_000_000_000,
+                " ns: (server to client minus client to server) / 2",
+            )?,
+            first_step_threshold_ns: step("first-step-threshold", self.first_step_threshold, "20000")?,
+            step_threshold_ns: step("step-threshold", self.step_threshold, "10000000")?,
+            common: common.clone(),
+        };
+        Ok(Settings { common, role: Role::Client(client) })
+    }
+
+    fn common(&self) -> RawCommon<'_> {
+        RawCommon {
+            interface: &self.interface,
+            domain: self.domain,
+            sdo_id: self.sdo_id,
+            minor_version: self.minor_version,
+            clock: self.clock,
+            virtual_offset: self.virtual_offset,
+            virtual_frequency: self.virtual_frequency,
+            data_plane: self.data_plane,
+            xdp_mode: self.xdp_mode,
+            dscp: self.dscp,
+            bpffs: &self.bpffs,
+            run_dir: &self.run_dir,
+            json: self.json,
+        }
+    }
+
+    /// The list, with priorities filled in by position.
+    fn servers(&self, check: &Checker) -> Result<Vec<ServerEntry>, ConfigError> {
+        if self.server.is_empty() {
+            return Err(check.error("server", "[]", "must list 1 server at least, such as [\"10.0.1.2\"]"));
+        }
+        let mut seen = HashSet::new();
+        let mut servers = Vec::with_capacity(self.server.len());
+        for (index, given) in self.server.iter().enumerate() {
+            let address = given.address.to_canonical();
+            let problem = |problem| Err(check.error("server", given, problem));
+            if !is_unicast(address) {
+                return problem("must be a unicast address: give the server's own, not a group's");
+            }
+            if !seen.insert(address) {
+                return problem("must be listed once only: take one of the two out");
+            }
+            let place = u8::try_from(index + 1).unwrap_or(u8::MAX);
+            servers.push(ServerEntry { address, local_priority: given.priority.unwrap_or(place) });
+        }
+        Ok(servers)
+    }
+}
+
+fn is_unicast(address: IpAddr) -> bool {
+    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    !(address.is_unspecified() || address.is_multicast() || broadcast)
+}

@@ -1,0 +1,230 @@
+//! A server's settings.
+
+use super::check::{Checker, RawCommon};
+use super::{ClockKind, Common, ConfigError, DataPlaneKind, Local, Role, Settings, SyncMode, XdpAttachMode};
+use crate::engine::config::ServerConfig;
+use ptp_common::wire::ClockQuality;
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// Flags of `ptp-ctl server` and keys of `[server]`.
+#[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ServerOptions {
+    /// Interface that faces the clients
+    #[arg(value_name = "IFACE")]
+    pub interface: String,
+    /// domainNumber, 0 to 255
+    #[arg(long, value_name = "N", default_value_t = defaults().domain)]
+    pub domain: i64,
+    /// sdoId, 0 to 4095
+    #[arg(long, value_name = "N", default_value_t = defaults().sdo_id)]
+    pub sdo_id: i64,
+    /// minorVersionPTP to send, 0 or 1
+    #[arg(long, value_name = "N", default_value_t = defaults().minor_version)]
+    pub minor_version: i64,
+    /// Clock to serve; it is read, never steered
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = defaults().clock)]
+    pub clock: ClockKind,
+    /// Error of a virtual clock at start, ns
+    #[arg(long, value_name = "NS", allow_negative_numbers = true)]
+    pub virtual_offset: Option<i64>,
+    /// Frequency error of a virtual clock, ppb
+    #[arg(long, value_name = "PPB", allow_negative_numbers = true)]
+    pub virtual_frequency: Option<f64>,
+    /// Where event messages come from
+    #[arg(long, value_enum, value_name = "PLANE", default_value_t = defaults().data_plane)]
+    pub data_plane: DataPlaneKind,
+    /// How the XDP program is attached
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = defaults().xdp_mode)]
+    pub xdp_mode: XdpAttachMode,
+    /// grandmasterPriority1 to announce, 0 to 255
+    #[arg(long, value_name = "N", default_value_t = defaults().priority1)]
+    pub priority1: i64,
+    /// grandmasterPriority2 to announce, 0 to 255
+    #[arg(long, value_name = "N", default_value_t = defaults().priority2)]
+    pub priority2: i64,
+    /// clockClass to announce, 0 to 255 (6 = locked to a primary reference, 248 = default)
+    #[arg(long, value_name = "N", default_value_t = defaults().clock_class)]
+    pub clock_class: i64,
+    /// clockAccuracy to announce, 0 to 255 (33 = 100 ns, 254 = unknown)
+    #[arg(long, value_name = "N", default_value_t = defaults().clock_accuracy)]
+    pub clock_accuracy: i64,
+    /// offsetScaledLogVariance to announce, 0 to 65535 (65535 = unknown)
+    #[arg(long, value_name = "N", default_value_t = defaults().offset_scaled_log_variance)]
+    pub offset_scaled_log_variance: i64,
+    /// timeSource to announce, 0 to 255 (32 = GNSS, 160 = internal oscillator)
+    #[arg(long, value_name = "N", default_value_t = defaults().time_source)]
+    pub time_source: i64,
+    /// How the time of a Sync is told
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = defaults().sync_mode)]
+    pub sync_mode: SyncMode,
+    /// Clients served at most, 1 to 65536
+    #[arg(long, value_name = "N", default_value_t = defaults().max_clients)]
+    pub max_clients: i64,
+    /// Longest duration granted, seconds, 5 to 86400
+    #[arg(long, value_name = "S", default_value_t = defaults().max_duration)]
+    pub max_duration: i64,
+    /// Shortest interval granted for every message type, log2 of seconds, -7 to 6
+    #[arg(long, value_name = "LOG2", allow_negative_numbers = true, default_value_t = defaults().min_log_interval)]
+    pub min_log_interval: i64,
+    /// DSCP of everything sent, 0 to 63
+    #[arg(long, value_name = "N", default_value_t = defaults().dscp)]
+    pub dscp: i64,
+    /// Where bpffs is mounted
+    #[arg(long, value_name = "DIR", default_value_os_t = defaults().bpffs)]
+    pub bpffs: PathBuf,
+    /// Directory of the socket that `stats` asks
+    #[arg(long, value_name = "DIR", default_value_os_t = defaults().run_dir)]
+    pub run_dir: PathBuf,
+    /// Report as JSON lines on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The one home of a server's defaults.
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            interface: String::new(),
+            domain: 0,
+            sdo_id: 0,
+            minor_version: 0,
+            clock: ClockKind::System,
+            virtual_offset: None,
+            virtual_frequency: None,
+            data_plane: DataPlaneKind::Xdp,
+            xdp_mode: XdpAttachMode::Native,
+            priority1: 128,
+            priority2: 128,
+            clock_class: 248,
+            clock_accuracy: 0xfe,
+            offset_scaled_log_variance: 0xffff,
+            time_source: 0xa0,
+            sync_mode: SyncMode::TwoStep,
+            max_clients: 512,
+            max_duration: 1000,
+            min_log_interval: -7,
+            dscp: 56,
+            bpffs: "/sys/fs/bpf".into(),
+            run_dir: "/run/ptp-ctl".into(),
+            json: false,
+        }
+    }
+}
+
+fn defaults() -> ServerOptions {
+    ServerOptions::default()
+}
+
+/// A server's settings, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerSettings {
+    common: Common,
+    priority1: u8,
+    priority2: u8,
+    clock_quality: ClockQuality,
+    time_source: u8,
+    two_step: bool,
+    max_clients: usize,
+    max_duration: u32,
+    min_log_interval: i8,
+}
+
+impl ServerSettings {
+    /// What the engine needs, once the machine is known.
+    pub fn engine_config(&self, local: &Local) -> ServerConfig {
+        ServerConfig {
+            port: self.common.port(local),
+            priority1: self.priority1,
+            priority2: self.priority2,
+            clock_quality: self.clock_quality,
+            time_source: self.time_source,
+            two_step: self.two_step,
+            max_clients: self.max_clients,
+            max_duration: self.max_duration,
+            min_log_interval: self.min_log_interval,
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`ConfigError::Setting`] for the first setting that is wrong.
+    pub fn validate(&self) -> Result<Settings, ConfigError> {
+        const PRIORITY: &str = "; the lower is preferred, 128 is the default";
+        let check = Checker("server");
+        let common = self.common().validate(&check)?;
+        let server = ServerSettings {
+            priority1: check.range("priority1", self.priority1, 0..=255, PRIORITY)?,
+            priority2: check.range("priority2", self.priority2, 0..=255, PRIORITY)?,
+            clock_quality: ClockQuality {
+                clock_class: check.range(
+                    "clock-class",
+                    self.clock_class,
+                    0..=255,
+                    "; 248 is the default, 6 is locked to a primary reference",
+                )?,
+                clock_accuracy: check.range(
+                    "clock-accuracy",
+                    self.clock_accuracy,
+                    0..=255,
+                    "; 254 is unknown",
+                )?,
+                offset_scaled_log_variance: check.range(
+                    "offset-scaled-log-variance",
+                    self.offset_scaled_log_variance,
+                    0..=65_535,
+                    "; 65535 is unknown",
+                )?,
+            },
+            time_source: check.range(
+                "time-source",
+                self.time_source,
+                0..=255,
+                "; 160 is an internal oscillator, 32 is GNSS",
+            )?,
+            two_step: self.sync_mode == SyncMode::TwoStep,
+            max_clients: check.range(
+                "max-clients",
+                self.max_clients,
+                1..=65_536,
+                "; 512 is what ATR devices serve",
+            )?,
+            max_duration: check.range(
+                "max-duration",
+                self.max_duration,
+                5..=86_400,
+                " s; G.8275.2 and ATR devices use 60 to 1000 s",
+            )?,
+            min_log_interval: check.range(
+                "min-log-interval",
+                self.min_log_interval,
+                -7..=6,
+                ", log2 of the interval in seconds: -7 is 128 per second",
+            )?,
+            common: common.clone(),
+        };
+        Ok(Settings { common, role: Role::Server(server) })
+    }
+
+    fn common(&self) -> RawCommon<'_> {
+        RawCommon {
+            interface: &self.interface,
+            domain: self.domain,
+            sdo_id: self.sdo_id,
+            minor_version: self.minor_version,
+            clock: self.clock,
+            virtual_offset: self.virtual_offset,
+            virtual_frequency: self.virtual_frequency,
+            data_plane: self.data_plane,
+            xdp_mode: self.xdp_mode,
+            dscp: self.dscp,
+            bpffs: &self.bpffs,
+            run_dir: &self.run_dir,
+            json: self.json,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The values of settings, with one spelling in flags, files and reports.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// Implements Display with the name that clap and serde use.
+macro_rules! display_by_value_name {
+    ($type:ty) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+/// Which clock is read and steered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockKind {
+    /// CLOCK_REALTIME; a client steers it, a server only reads it
+    System,
+    /// A software clock on top of CLOCK_REALTIME: steers nothing of the machine
+    Virtual,
+    /// The NIC's hardware clock
+    Phc,
+    /// Measure only: CLOCK_REALTIME is read, nothing is steered
+    None,
+}
+
+impl ClockKind {
+    /// As written in flags, files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Virtual => "virtual",
+            Self::Phc => "phc",
+            Self::None => "none",
+        }
+    }
+}
+
+display_by_value_name!(ClockKind);
+
+/// Where event messages (Sync, Delay_Req) come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataPlaneKind {
+    /// The XDP program takes and stamps them
+    Xdp,
+    /// The UDP socket, stamped by SO_TIMESTAMPING
+    Socket,
+}
+
+impl DataPlaneKind {
+    /// As written in flags, files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Xdp => "xdp",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+display_by_value_name!(DataPlaneKind);
+
+/// How the XDP program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum XdpAttachMode {
+    /// In the driver, before the kernel allocates anything
+    Native,
+    /// In the network stack: any driver, later stamps
+    Generic,
+}
+
+impl XdpAttachMode {
+    /// As written in flags, files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
+}
+
+display_by_value_name!(XdpAttachMode);
+
+/// How a server tells the time of a Sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyncMode {
+    /// A Follow_Up carries the TX stamp of the Sync
+    TwoStep,
+    /// The Sync carries the time just before it was sent: less precise
+    OneStep,
+}
+
+impl SyncMode {
+    /// As written in flags, files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TwoStep => "two-step",
+            Self::OneStep => "one-step",
+        }
+    }
+}
+
+display_by_value_name!(SyncMode);
+
+/// `ADDR` or `ADDR@PRIORITY`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ServerAddress {
+    /// IPv4 or IPv6.
+    pub address: IpAddr,
+    /// localPriority; without one, the place in the list.
+    pub priority: Option<u8>,
+}
+
+/// Why a text is no [`ServerAddress`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServerAddressError {
+    /// The part before `@`.
+    #[error("{0:?} is no IPv4 or IPv6 address: write 10.0.1.2, 2001:db8::2 or 10.0.1.2@PRIORITY")]
+    Address(String),
+    /// The part after `@`.
+    #[error("{0:?} is no priority: write a number from 0 to 255 behind the @, the lower is preferred")]
+    Priority(String),
+}
+
+impl FromStr for ServerAddress {
+    type Err = ServerAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (address, priority) = match text.split_once('@') {
+            Some((address, priority)) => (address, Some(priority)),
+            None => (text, None),
+        };
+        Ok(Self {
+            address: address.parse().map_err(|_| ServerAddressError::Address(address.to_owned()))?,
+            priority: priority
+                .map(|priority| {
+                    priority.parse().map_err(|_| ServerAddressError::Priority(priority.to_owned()))
+                })
+                .transpose()?,
+        })
+    }
+}
+
+impl TryFrom<String> for ServerAddress {
+    type Error = ServerAddressError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.priority {
+            Some(priority) => write!(f, "{}@{priority}", self.address),
+            None => write!(f, "{}", self.address),
+        }
+    }
+}

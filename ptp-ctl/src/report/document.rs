@@ -1,0 +1,123 @@
+//! The document of `stats`.
+
+use super::{Entry, Start};
+use crate::engine::{client, server};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::collections::VecDeque;
+
+/// Version of the document; raised when a field changes its meaning or goes away.
+pub const VERSION: u32 = 1;
+
+/// What a running controller answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Document<'a> {
+    /// [`VERSION`].
+    pub version: u32,
+    /// A controller answered: true.
+    pub running: bool,
+    /// Role, interface, data plane, sources of stamps.
+    #[serde(flatten, serialize_with = "without_clock")]
+    pub start: &'a Start,
+    /// The clock.
+    pub clock: ClockStatus,
+    /// What only a client or only a server has.
+    #[serde(flatten)]
+    pub status: RoleStatus,
+    /// What was counted.
+    pub counters: Counters,
+    /// The last events, oldest first.
+    pub history: &'a VecDeque<Entry>,
+}
+
+/// The start line names the clock, the document describes it under the same key.
+fn without_clock<S: Serializer>(start: &Start, serializer: S) -> Result<S::Ok, S::Error> {
+    let Start { role, interface, data_plane, xdp_mode, rx_timestamp_source, tx_timestamp_source, clock: _ } =
+        start;
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("role", role)?;
+    map.serialize_entry("interface", interface)?;
+    map.serialize_entry("data_plane", data_plane)?;
+    map.serialize_entry("xdp_mode", xdp_mode)?;
+    map.serialize_entry("rx_timestamp_source", rx_timestamp_source)?;
+    map.serialize_entry("tx_timestamp_source", tx_timestamp_source)?;
+    map.end()
+}
+
+/// A client's or a server's part.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum RoleStatus {
+    /// Of a client.
+    Client(client::Status),
+    /// Of a server.
+    Server(server::Status),
+}
+
+/// The clock in use.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ClockStatus {
+    /// "phc", "system", "virtual" or "none".
+    pub kind: &'static str,
+    /// Adjustment in force, ppb.
+    pub frequency_ppb: f64,
+    /// Reading minus truth, ns, where the truth is known.
+    pub true_error_ns: Option<f64>,
+}
+
+/// All counters, by who counts.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Counters {
+    /// The XDP program: frames, by what became of them. Since it was attached.
+    pub xdp: CounterSet,
+    /// Ring records, by what became of them. These and all others: since the controller started.
+    pub records: CounterSet,
+    /// Packets from the sockets.
+    pub rx: CounterSet,
+    /// Packets and TX stamps.
+    pub tx: CounterSet,
+    /// Messages, by what the engine did with them.
+    pub engine: CounterSet,
+    /// Clock calls that failed.
+    pub clock: CounterSet,
+}
+
+/// Counters by name, in a fixed order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CounterSet(Vec<(&'static str, u64)>);
+
+impl FromIterator<(&'static str, u64)> for CounterSet {
+    fn from_iter<I: IntoIterator<Item = (&'static str, u64)>>(iter: I) -> Self {
+        Self(iter.into_iter().collect())
+    }
+}
+
+impl Serialize for CounterSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+/// What is known without a running controller: the pinned program's counters.
+#[derive(Clone, Debug, Serialize)]
+pub struct PinnedDocument<'a> {
+    /// [`VERSION`].
+    pub version: u32,
+    /// No controller answered: false.
+    pub running: bool,
+    /// The interface.
+    pub interface: &'a str,
+    /// "xdp".
+    pub data_plane: &'static str,
+    /// "native" or "generic", where the program was attached.
+    pub xdp_mode: Option<&'static str>,
+    /// Only `xdp`.
+    pub counters: PinnedCounters,
+}
+
+/// The counters of a pinned program.
+#[derive(Clone, Debug, Serialize)]
+pub struct PinnedCounters {
+    /// Frames, by what became of them.
+    pub xdp: CounterSet,
+}

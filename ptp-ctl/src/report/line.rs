@@ -1,0 +1,54 @@
+//! The lines of `--json`.
+
+use serde::Serialize;
+use std::fmt;
+
+/// One line: its type, its time, and what it says.
+#[derive(Serialize)]
+pub(super) struct Line<'a, T> {
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    /// CLOCK_REALTIME, ns.
+    pub(super) time_ns: u64,
+    #[serde(flatten)]
+    pub(super) body: &'a T,
+}
+
+/// What runs, and where its stamps come from: the line "start".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Start {
+    /// "client" or "server".
+    pub role: &'static str,
+    /// The interface.
+    pub interface: String,
+    /// "xdp" or "socket".
+    pub data_plane: &'static str,
+    /// "native" or "generic"; none without XDP.
+    pub xdp_mode: Option<&'static str>,
+    /// Who stamps what comes in.
+    pub rx_timestamp_source: &'static str,
+    /// Who stamps what goes out.
+    pub tx_timestamp_source: &'static str,
+    /// "phc", "system", "virtual" or "none".
+    pub clock: &'static str,
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}: data plane {}", self.role, self.interface, self.data_plane)?;
+        if let Some(mode) = self.xdp_mode {
+            write!(f, " ({mode})")?;
+        }
+        let Self { rx_timestamp_source: rx, tx_timestamp_source: tx, clock, .. } = self;
+        write!(f, ", RX stamps {rx}, TX stamps {tx}, clock {clock}")
+    }
+}
+
+/// The clock's distance from the truth, where that is known: the line "clock".
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ClockReading {
+    /// Reading minus truth, ns.
+    pub true_error_ns: f64,
+    /// Adjustment in force, ppb.
+    pub frequency_ppb: f64,
+}

@@ -1,0 +1,208 @@
+use super::*;
+use crate::engine::client::State;
+use crate::engine::event::{Kind, Reason};
+use crate::engine::{client, server};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn start() -> Start {
+    Start {
+        role: "client",
+        interface: "eth0".to_owned(),
+        data_plane: "xdp",
+        xdp_mode: Some("native"),
+        rx_timestamp_source: "xdp-sw",
+        tx_timestamp_source: "socket-sw",
+        clock: "virtual",
+    }
+}
+
+fn event(kind: Kind) -> Event {
+    Event {
+        kind,
+        peer: Some("10.0.1.2".parse().unwrap()),
+        reason: Some(Reason::AnnounceTimeout),
+        detail: None,
+    }
+}
+
+fn sample(offset_ns: f64, selected: bool) -> Sample {
+    Sample {
+        server: "10.0.1.2".parse().unwrap(),
+        selected,
+        used: selected,
+        offset_ns,
+        path_delay_ns: 10_000.0,
+        frequency_ppb: 20.5,
+        state: State::Locked,
+    }
+}
+
+#[test]
+fn lines_are_what_the_documentation_says() {
+    let written = Shared::default();
+    let mut reporter = Reporter::new(Some(Sink::new(written.clone()).unwrap()));
+    reporter.start(1, &start());
+    reporter.event(2, event(Kind::Unusable));
+    reporter.sample(3, &sample(-12.5, true));
+    reporter.clock(4, &ClockReading { true_error_ns: 5.5, frequency_ppb: -1.25 });
+    drop(reporter);
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        lines,
+        [
+            json!({"type": "start", "time_ns": 1, "role": "client", "interface": "eth0", "data_plane": "xdp",
+                "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "tx_timestamp_source": "socket-sw",
+                "clock": "virtual"}),
+            json!({"type": "event", "time_ns": 2, "event": "unusable", "server": "10.0.1.2",
+                "reason": "announce_timeout", "detail": null}),
+            json!({"type": "sample", "time_ns": 3, "server": "10.0.1.2", "selected": true, "used": true,
+                "offset_ns": -12.5, "path_delay_ns": 10_000.0, "frequency_ppb": 20.5, "state": "locked"}),
+            json!({"type": "clock", "time_ns": 4, "true_error_ns": 5.5, "frequency_ppb": -1.25}),
+        ]
+    );
+}
+
+#[test]
+fn history_is_bounded() {
+    let mut reporter = Reporter::new(None);
+    for time_ns in 0..HISTORY as u64 + 5 {
+        reporter.event(time_ns, event(Kind::Usable));
+    }
+    assert_eq!(reporter.history().len(), HISTORY);
+    assert_eq!(reporter.history().front().unwrap().time_ns, 5);
+}
+
+#[test]
+fn a_closed_output_is_noticed() {
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut reporter = Reporter::new(Some(Sink::new(Closed).unwrap()));
+    assert!(!Reporter::new(None).reader_gone());
+    reporter.start(1, &start());
+    while !reporter.reader_gone() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn client_document() {
+    let mut reporter = Reporter::new(None);
+    reporter.event(7, event(Kind::Selected));
+    let document = Document {
+        version: VERSION,
+        running: true,
+        start: &start(),
+        clock: ClockStatus { kind: "virtual", frequency_ppb: 1.5, true_error_ns: Some(-2.5) },
+        status: RoleStatus::Client(client::Status {
+            state: State::FreeRunning,
+            selected_server: None,
+            offset_ns: None,
+            path_delay_ns: None,
+            frequency_ppb: 1.5,
+            servers: Vec::new(),
+        }),
+        counters: Counters {
+            xdp: [("taken", 3), ("fragment", 0)].into_iter().collect(),
+            ..Counters::default()
+        },
+        history: reporter.history(),
+    };
+    assert_eq!(
+        serde_json::to_value(&document).unwrap(),
+        json!({"version": 1, "running": true, "role": "client", "interface": "eth0", "data_plane": "xdp",
+            "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "tx_timestamp_source": "socket-sw",
+            "clock": {"kind": "virtual", "frequency_ppb": 1.5, "true_error_ns": -2.5},
+            "state": "free-running", "selected_server": null, "offset_ns": null, "path_delay_ns": null,
+            "frequency_ppb": 1.5, "servers": [],
+            "counters": {"xdp": {"taken": 3, "fragment": 0}, "records": {}, "rx": {}, "tx": {}, "engine": {},
+                "clock": {}},
+            "history": [{"time_ns": 7, "event": "selected", "server": "10.0.1.2", "reason": "announce_timeout",
+                "detail": null}]})
+    );
+}
+
+#[test]
+fn server_document() {
+    let reporter = Reporter::new(None);
+    let document = Document {
+        version: VERSION,
+        running: true,
+        start: &Start { role: "server", xdp_mode: None, data_plane: "socket", ..start() },
+        clock: ClockStatus { kind: "none", frequency_ppb: 0.0, true_error_ns: None },
+        status: RoleStatus::Server(server::Status {
+            ptp_timescale: false,
+            current_utc_offset: None,
+            clock_class: 248,
+            clients: Vec::new(),
+        }),
+        counters: Counters::default(),
+        history: reporter.history(),
+    };
+    let value = serde_json::to_value(&document).unwrap();
+    assert_eq!(value["role"], "server");
+    assert_eq!(value["xdp_mode"], Value::Null);
+    assert_eq!(value["clock"], json!({"kind": "none", "frequency_ppb": 0.0, "true_error_ns": null}));
+    assert_eq!(value["clients"], json!([]));
+    assert_eq!(value["ptp_timescale"], false);
+}
+
+#[test]
+fn document_of_a_pinned_program() {
+    let document = PinnedDocument {
+        version: VERSION,
+        running: false,
+        interface: "eth0",
+        data_plane: "xdp",
+        xdp_mode: Some("generic"),
+        counters: PinnedCounters { xdp: [("taken", 1)].into_iter().collect() },
+    };
+    assert_eq!(
+        serde_json::to_value(&document).unwrap(),
+        json!({"version": 1, "running": false, "interface": "eth0", "data_plane": "xdp", "xdp_mode": "generic",
+            "counters": {"xdp": {"taken": 1}}})
+    );
+}
+
+#[test]
+fn text_for_people() {
+    assert_eq!(EventText(&event(Kind::Unusable)).to_string(), "unusable 10.0.1.2 (announce_timeout)");
+    let step = Event { kind: Kind::Step, peer: None, reason: None, detail: Some("-3 ms".to_owned()) };
+    assert_eq!(EventText(&step).to_string(), "step: -3 ms");
+    assert_eq!(
+        start().to_string(),
+        "client on eth0: data plane xdp (native), RX stamps xdp-sw, TX stamps socket-sw, clock virtual"
+    );
+    let mut summary = Summary::default();
+    assert!(summary.take().is_none());
+    summary.add(&sample(30.0, true));
+    summary.add(&sample(-40.0, true));
+    summary.add(&sample(9999.0, false));
+    assert_eq!(
+        summary.take().unwrap().to_string(),
+        "locked 10.0.1.2: offset -40 ns (rms 35 ns, max 40 ns of 2), path delay 10000 ns, frequency +20.5 ppb"
+    );
+    assert!(summary.take().is_none());
+}

@@ -1,0 +1,402 @@
+//! The loop.
+
+use super::control::Control;
+use super::counters::Counters;
+use super::plane::Plane;
+use super::role::Role;
+use super::timer::{Monotonic, Now, Periodic, Timer};
+use crate::clock::{Clock, kernel_tai_offset, realtime_nanos};
+use crate::engine::servo::Decision;
+use crate::engine::{Input, Instant, Output, Packet, TxToken};
+use crate::net::{self, Sockets};
+use crate::report::{self, ClockReading, ClockStatus, Document, Reporter, Start};
+use anyhow::Context;
+use ptp_common::net::Channel;
+use ptp_common::time::{Interval, RawStamp, Timestamp};
+use ptp_common::wire::set_origin_timestamp;
+use std::net::IpAddr;
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::signal::unix::Signal;
+
+/// How often the XDP program hears of us: it takes packets for 2 s after the last time.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How often the kernel's TAI offset and the interface's addresses are read again.
+const REFRESH: Duration = Duration::from_secs(1);
+/// How often a virtual clock's true error is told.
+const CLOCK_LINE: Duration = Duration::from_millis(50);
+/// How often people get a summary.
+const SUMMARY: Duration = Duration::from_secs(10);
+/// Rounds of taking packets before timers have their turn, so that a flood stops nothing.
+const ROUNDS: usize = 64;
+
+/// Everything that runs.
+pub(super) struct Driver {
+    pub(super) role: Role,
+    pub(super) clock: Box<dyn Clock>,
+    pub(super) sockets: Sockets<TxToken>,
+    /// The XDP data plane; without it, event messages come from the sockets.
+    pub(super) plane: Option<Plane>,
+    pub(super) control: Control,
+    pub(super) reporter: Reporter,
+    pub(super) start: Start,
+    pub(super) monotonic: Monotonic,
+    /// When this turn began to look for packets. Timers fire as of then: what came in while the machine stalled is
+    /// seen before anything counts as lost.
+    pub(super) turn: Now,
+    pub(super) timer: Timer,
+    pub(super) signals: [Signal; 2],
+    /// What the engine was told last.
+    pub(super) tai_offset: Option<i32>,
+    pub(super) counters: Counters,
+    pub(super) schedule: Schedule,
+}
+
+/// What the loop does by the clock.
+pub(super) struct Schedule {
+    heartbeat: Periodic,
+    refresh: Periodic,
+    clock_line: Option<Periodic>,
+    summary: Periodic,
+}
+
+impl Schedule {
+    /// `clock_lines`: somebody reads how far the clock is from the truth.
+    pub(super) fn new(now: Instant, clock_lines: bool) -> Self {
+        Self {
+            heartbeat: Periodic::new(now + HEARTBEAT, HEARTBEAT),
+            refresh: Periodic::new(now + REFRESH, REFRESH),
+            clock_line: clock_lines.then(|| Periodic::new(now, CLOCK_LINE)),
+            summary: Periodic::new(now + SUMMARY, SUMMARY),
+        }
+    }
+
+    fn next(&self) -> Instant {
+        let next = self.heartbeat.next().min(self.refresh.next()).min(self.summary.next());
+        self.clock_line.map_or(next, |line| next.min(line.next()))
+    }
+}
+
+/// Why the loop woke up.
+enum Wake {
+    /// A packet, a stamp or a timer: the loop looks at all of them.
+    Work,
+    /// Somebody asks for the `stats` document.
+    Reader(UnixStream),
+    /// A signal.
+    Stop,
+}
+
+impl Driver {
+    /// Runs until a signal, or until nobody reads the JSON lines any more.
+    pub(super) async fn run(mut self) -> anyhow::Result<()> {
+        self.reporter.start(realtime_nanos(), &self.start);
+        loop {
+            let exhausted = self.take_inputs();
+            self.fire()?;
+            if self.reporter.reader_gone() {
+                tracing::info!("standard output was closed");
+                break;
+            }
+            if !exhausted {
+                // A flood: timers had their turn, go on at once, but let signals and readers in.
+                tokio::task::yield_now().await;
+            }
+            match self.wait(exhausted).await? {
+                Wake::Work => {}
+                Wake::Reader(stream) => match serde_json::to_vec(&self.document()) {
+                    Ok(document) => self.control.answer(stream, document),
+                    Err(error) => tracing::warn!(%error, "the stats document could not be written"),
+                },
+                Wake::Stop => break,
+            }
+        }
+        self.role.shutdown(self.turn.instant);
+        self.perform();
+        Ok(())
+    }
+
+    /// Gives the engine all that came in, and does what it asks for. False if more may be waiting.
+    fn take_inputs(&mut self) -> bool {
+        for _ in 0..ROUNDS {
+            self.turn = self.monotonic.now();
+            let mut more = self.take_events();
+            self.take_sent();
+            more |= self.receive();
+            self.perform();
+            if !more {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Records of the ring. True if there may be more.
+    fn take_events(&mut self) -> bool {
+        let Self {
+            plane: Some(plane),
+            role,
+            clock,
+            counters,
+            turn: Now { instant: now, .. },
+            tai_offset,
+            ..
+        } = self
+        else {
+            return false;
+        };
+        let engine = role.engine();
+        let known = *tai_offset;
+        let mut unchanged = true;
+        let more = plane.drain(|event| {
+            // The stamp counts the kernel's TAI clock. After a change of its offset nobody knows which one counted.
+            unchanged = unchanged && matches!(kernel_tai_offset(), Ok(offset) if offset == known);
+            if !unchanged {
+                counters.tai_changed += 1;
+                return;
+            }
+            let rx = reading(&**clock, event.stamp, &mut counters.rx_stamp_unusable);
+            engine.handle(
+                *now,
+                Input::Received { bytes: event.bytes, from: event.from, channel: Channel::Event, rx },
+            );
+        });
+        if !unchanged {
+            self.refresh_tai_offset();
+        }
+        more
+    }
+
+    /// TX stamps, and tokens whose stamp was lost.
+    fn take_sent(&mut self) {
+        let Self { role, clock, sockets, counters, turn, .. } = self;
+        let engine = role.engine();
+        sockets.take_sent(turn.std, |token, stamp| {
+            let tx = stamp.and_then(|stamp| reading(&**clock, stamp, &mut counters.tx_stamp_unusable));
+            engine.handle(turn.instant, Input::Sent { token, tx });
+        });
+    }
+
+    /// Datagrams. True if there may be more.
+    fn receive(&mut self) -> bool {
+        let Self { role, clock, sockets, counters, plane, turn, .. } = self;
+        let engine = role.engine();
+        let mut taken = 0;
+        sockets.receive(|datagram| {
+            taken += 1;
+            if plane.is_some() && datagram.channel == Channel::Event {
+                counters.event_via_socket += 1;
+                return;
+            }
+            let rx =
+                datagram.stamp.and_then(|stamp| reading(&**clock, stamp, &mut counters.rx_stamp_unusable));
+            let net::Datagram { octets: bytes, from, channel, .. } = datagram;
+            engine.handle(turn.instant, Input::Received { bytes, from, channel, rx });
+        });
+        taken >= net::BATCH
+    }
+
+    /// Whatever is due by the clock.
+    fn fire(&mut self) -> anyhow::Result<()> {
+        let now = self.turn.instant;
+        if self.role.poll_timeout().is_some_and(|due| due <= now) {
+            self.role.engine().handle_timeout(now);
+            self.perform();
+        }
+        if self.schedule.heartbeat.take(now)
+            && let Some(plane) = &mut self.plane
+        {
+            plane.heartbeat(now);
+        }
+        if self.schedule.refresh.take(now) {
+            self.refresh_tai_offset();
+            if let Some(plane) = &mut self.plane {
+                plane.refresh_addresses(&self.start.interface);
+            }
+        }
+        if let Some(line) = &mut self.schedule.clock_line
+            && line.take(now)
+            && let Some(error) = self.clock.true_error()
+        {
+            let reading = ClockReading { true_error_ns: nanos(error), frequency_ppb: self.clock.frequency() };
+            self.reporter.clock(realtime_nanos(), &reading);
+        }
+        if self.schedule.summary.take(now) {
+            self.reporter.summary();
+        }
+        let engine = self.role.poll_timeout();
+        let stamps = self.sockets.next_deadline().map(|deadline| self.monotonic.instant(deadline));
+        let next = [engine, stamps].into_iter().flatten().fold(self.schedule.next(), Instant::min);
+        self.timer.set(next)
+    }
+
+    /// Sleeps until there is something to do; with `block` false only looks.
+    async fn wait(&mut self, block: bool) -> anyhow::Result<Wake> {
+        let Self { sockets, plane, control, timer, signals: [interrupt, terminate], .. } = self;
+        let ring = async {
+            match plane {
+                Some(plane) => plane.ready().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => Ok(Wake::Stop),
+            _ = terminate.recv() => Ok(Wake::Stop),
+            reader = control.accept() => match reader {
+                Ok(reader) => Ok(Wake::Reader(reader)),
+                // Too many open files, or a reader that has gone again: the next one may do better.
+                Err(error) => {
+                    tracing::debug!(%error, "a reader of the stats could not be let in");
+                    Ok(Wake::Work)
+                }
+            },
+            () = std::future::ready(()), if !block => Ok(Wake::Work),
+            ready = ring => ready.map(|()| Wake::Work),
+            ready = sockets.ready() => ready.map(|_| Wake::Work).context("cannot wait for packets"),
+            expired = timer.expired() => expired.map(|()| Wake::Work),
+        }
+    }
+
+    /// Does everything that the engine asks for.
+    fn perform(&mut self) {
+        while let Some(output) = self.role.engine().poll_output() {
+            match output {
+                Output::Send { to, channel, packet, token, origin } => {
+                    self.send(to, channel, packet, token, origin);
+                }
+                Output::Steer(decision) => self.steer(decision),
+                Output::Grant { client, port_identity, expires } => {
+                    if let Some(plane) = &mut self.plane {
+                        plane.grant(client, port_identity, expires);
+                    }
+                }
+                Output::Revoke { client, port_identity } => {
+                    if let Some(plane) = &mut self.plane {
+                        plane.revoke(client, port_identity);
+                    }
+                }
+                Output::Sample(sample) => self.reporter.sample(realtime_nanos(), &sample),
+                Output::Event(event) => self.reporter.event(realtime_nanos(), event),
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        to: IpAddr,
+        channel: Channel,
+        mut packet: Packet,
+        token: Option<TxToken>,
+        origin: Option<Interval>,
+    ) {
+        let unsent = match self.stamp_origin(&mut packet, origin) {
+            Ok(()) => {
+                match self.sockets.send(to, channel, packet.as_bytes(), token, self.monotonic.now().std) {
+                    Ok(()) => None,
+                    Err((error, token)) => {
+                        tracing::debug!(%error);
+                        token
+                    }
+                }
+            }
+            Err(error) => {
+                self.counters.origin_unreadable += 1;
+                tracing::debug!(%error);
+                token
+            }
+        };
+        if let Some(token) = unsent {
+            self.role.engine().handle(self.turn.instant, Input::Sent { token, tx: None });
+        }
+    }
+
+    fn stamp_origin(&self, packet: &mut Packet, origin: Option<Interval>) -> anyhow::Result<()> {
+        if let Some(ahead) = origin {
+            set_origin_timestamp(packet.as_bytes_mut(), self.clock.now()? + ahead)?;
+        }
+        Ok(())
+    }
+
+    fn steer(&mut self, decision: Decision) {
+        let steered = match decision {
+            Decision::Hold => return,
+            Decision::Slew { frequency_ppb } => self.clock.set_frequency(frequency_ppb),
+            Decision::Step { offset_ns, frequency_ppb } => self
+                .clock
+                .step(-Interval::from_nanos(i128::from(offset_ns)))
+                .and_then(|()| self.clock.set_frequency(frequency_ppb)),
+        };
+        match steered {
+            Ok(set) => tracing::trace!(?decision, set),
+            Err(error) => {
+                // Said once: it comes with every sample.
+                if self.counters.steer_errors == 0 {
+                    tracing::error!("the clock is not steered: {error}");
+                }
+                self.counters.steer_errors += 1;
+            }
+        }
+    }
+
+    /// Reads the kernel's TAI offset; a change voids every stamp taken before.
+    fn refresh_tai_offset(&mut self) {
+        match kernel_tai_offset() {
+            Ok(offset) if offset != self.tai_offset => {
+                self.tell_tai_offset(offset);
+                self.perform();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.counters.tai_errors += 1;
+                tracing::debug!(%error, "the kernel's TAI offset could not be read");
+            }
+        }
+    }
+
+    /// Tells clock and engine.
+    pub(super) fn tell_tai_offset(&mut self, offset: Option<i32>) {
+        self.tai_offset = offset;
+        self.clock.set_kernel_tai_offset(offset.unwrap_or(0));
+        // Any real offset fits: a kernel that says otherwise is as good as one that does not know.
+        let told = offset.and_then(|seconds| i16::try_from(seconds).ok());
+        self.role.engine().handle(self.turn.instant, Input::TaiOffset(told));
+    }
+
+    fn document(&self) -> Document<'_> {
+        let sockets = self.sockets.counters();
+        let (xdp, records) = self.plane.as_ref().map(Plane::counters).unwrap_or_default();
+        Document {
+            version: report::VERSION,
+            running: true,
+            start: &self.start,
+            clock: ClockStatus {
+                kind: self.clock.kind(),
+                frequency_ppb: self.clock.frequency(),
+                true_error_ns: self.clock.true_error().map(nanos),
+            },
+            status: self.role.status(self.monotonic.now().instant),
+            counters: report::Counters {
+                xdp,
+                records,
+                rx: self.counters.rx(&sockets),
+                tx: self.counters.tx(&sockets),
+                engine: self.role.counters(),
+                clock: self.counters.clock(),
+            },
+            history: self.reporter.history(),
+        }
+    }
+}
+
+/// The clock's reading when the stamp was taken.
+fn reading(clock: &dyn Clock, stamp: RawStamp, unusable: &mut u64) -> Option<Timestamp> {
+    let reading = clock.at(stamp);
+    *unusable += u64::from(reading.is_none());
+    reading
+}
+
+/// In ns, for reports.
+fn nanos(interval: Interval) -> f64 {
+    interval.scaled() as f64 / 65_536.0
+}

@@ -1,0 +1,58 @@
+//! The engine that runs: a client or a server.
+
+use crate::config;
+use crate::engine::client::Client;
+use crate::engine::server::Server;
+use crate::engine::{Engine, Instant};
+use crate::report::{CounterSet, RoleStatus};
+
+/// The engine, and what differs between its two kinds besides the [`Engine`] contract.
+pub(super) enum Role {
+    Client(Client),
+    Server(Server),
+}
+
+impl Role {
+    pub(super) fn new(now: Instant, role: &config::Role, local: &config::Local) -> Self {
+        match role {
+            config::Role::Client(client) => Self::Client(Client::new(now, client.engine_config(local))),
+            config::Role::Server(server) => Self::Server(Server::new(now, server.engine_config(local))),
+        }
+    }
+
+    pub(super) fn engine(&mut self) -> &mut dyn Engine {
+        match self {
+            Self::Client(client) => client,
+            Self::Server(server) => server,
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Self::Client(client) => client.poll_timeout(),
+            Self::Server(server) => server.poll_timeout(),
+        }
+    }
+
+    /// Ends every contract; the outputs that follow are the last.
+    pub(super) fn shutdown(&mut self, now: Instant) {
+        match self {
+            Self::Client(client) => client.shutdown(now),
+            Self::Server(server) => server.shutdown(now),
+        }
+    }
+
+    pub(super) fn status(&self, now: Instant) -> RoleStatus {
+        match self {
+            Self::Client(client) => RoleStatus::Client(client.status(now)),
+            Self::Server(server) => RoleStatus::Server(server.status(now)),
+        }
+    }
+
+    pub(super) fn counters(&self) -> CounterSet {
+        match self {
+            Self::Client(client) => client.counters().collect(),
+            Self::Server(server) => server.counters().collect(),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! From settings to a running loop: every check that can fail, in the order in which its answer helps most.
+
+use super::control::{self, Control};
+use super::counters::Counters;
+use super::driver::{Driver, Schedule};
+use super::plane::Plane;
+use super::role::Role;
+use super::timer::{Monotonic, Timer};
+use crate::clock::{self, Timescale};
+use crate::config::{self, Common, DataPlaneKind, Local, Settings};
+use crate::engine::config::LocalTimescale;
+use crate::net::{
+    NetError, SocketConfig, Sockets, TimestampingInfo, interface_addresses, interface_index, interface_mac,
+    timestamping,
+};
+use crate::report::{Reporter, Sink, Start};
+use anyhow::{Context, bail};
+use ptp_common::time::StampSource;
+use ptp_common::wire::{ClockIdentity, PortIdentity};
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The only port of this clock.
+const PORT_NUMBER: u16 = 1;
+
+/// Opens everything.
+pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
+    let Settings { common, role } = settings;
+    let interface = common.interface.as_str();
+    interface_index(interface)?;
+    let path = control::path(&common.run_dir, interface)?;
+    control::refuse_if_running(&path, interface)?;
+    let stamps = timestamping(interface)?;
+    check_pair(common, &stamps)?;
+    warn_without_address(interface, role)?;
+    let clock = open_clock(common, role, &stamps)?;
+    let identity = ClockIdentity::from_mac(interface_mac(interface)?);
+    let sockets = open_sockets(common, role)?;
+    let monotonic = Monotonic::new();
+    let turn = monotonic.now();
+    let plane = match common.data_plane {
+        DataPlaneKind::Xdp => Some(Plane::open(common, role, turn.instant)?),
+        DataPlaneKind::Socket => None,
+    };
+    let local = Local {
+        port_identity: PortIdentity { clock_identity: identity, port_number: PORT_NUMBER },
+        timescale: match clock.timescale() {
+            Timescale::Utc => LocalTimescale::Utc,
+            Timescale::Tai => LocalTimescale::Tai,
+        },
+        frequency_ppb: clock.frequency(),
+        max_frequency_ppb: clock.max_frequency(),
+        // Its keys are random.
+        seed: RandomState::new().hash_one(0),
+    };
+    let start = Start {
+        role: match role {
+            config::Role::Client(_) => "client",
+            config::Role::Server(_) => "server",
+        },
+        interface: interface.to_owned(),
+        data_plane: common.data_plane.name(),
+        xdp_mode: plane.as_ref().map(|_| common.xdp_mode.name()),
+        rx_timestamp_source: match &plane {
+            Some(_) => StampSource::XdpSw,
+            None => sockets.rx_source(),
+        }
+        .name(),
+        tx_timestamp_source: sockets.tx_source().name(),
+        clock: clock.kind(),
+    };
+    let sink = common.json.then(Sink::stdout).transpose().context("cannot start writing JSON lines")?;
+    let mut driver = Driver {
+        role: Role::new(turn.instant, role, &local),
+        control: Control::listen(path)?,
+        reporter: Reporter::new(sink),
+        timer: Timer::new()?,
+        signals: [
+            signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+            signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+        ],
+        tai_offset: None,
+        counters: Counters::default(),
+        schedule: Schedule::new(turn.instant, common.json && clock.true_error().is_some()),
+        clock,
+        sockets,
+        plane,
+        start,
+        monotonic,
+        turn,
+    };
+    driver.tell_tai_offset(clock::kernel_tai_offset().context("cannot read the kernel's TAI offset")?);
+    Ok(driver)
+}
+
+/// A clock and the stamps that it is compared with must count the same thing.
+fn check_pair(common: &Common, stamps: &TimestampingInfo) -> anyhow::Result<()> {
+    let interface = &common.interface;
+    if common.clock != config::Clock::Phc {
+        if !stamps.tx_software {
+            // Drivers have been known not to tell, so this is no error.
+            tracing::warn!(
+                "{interface} does not say that its driver takes software TX stamps: without them no exchange completes"
+            );
+        }
+        return Ok(());
+    }
+    if stamps.phc_index.is_none() || !stamps.hardware() {
+        bail!(
+            "clock = \"phc\" needs the NIC's stamps of PTP over UDP, and {interface} has no such stamps ({}); use \
+             --clock system, or an interface whose NIC has them (`ptp-ctl check {interface}` shows what there is)",
+            missing(stamps)
+        );
+    }
+    if common.data_plane == DataPlaneKind::Xdp {
+        bail!(
+            "clock = \"phc\" takes only the NIC's stamps, which the XDP program cannot read yet; use \
+             --data-plane socket, or --clock system"
+        );
+    }
+    Ok(())
+}
+
+/// What hardware stamping lacks, in words.
+fn missing(stamps: &TimestampingInfo) -> &'static str {
+    match stamps {
+        TimestampingInfo { phc_index: None, .. } => "it has no PTP hardware clock",
+        TimestampingInfo { tx_hardware: false, .. } => "it does not stamp what it sends",
+        TimestampingInfo { rx_hardware: false, .. } => "it does not stamp what it receives",
+        TimestampingInfo { raw_hardware: false, .. } => "it does not deliver its clock's reading",
+        _ => "no filter of its takes PTP over UDP",
+    }
+}
+
+/// Addresses may come later, so this is no error; without one, nothing can be sent.
+fn warn_without_address(interface: &str, role: &config::Role) -> anyhow::Result<()> {
+    let addresses = interface_addresses(interface)?;
+    let has = |v4: bool| addresses.iter().any(|address| address.is_ipv4() == v4);
+    match role {
+        config::Role::Client(client) => {
+            for server in client.servers.iter().filter(|server| !has(server.address.is_ipv4())) {
+                let family = if server.address.is_ipv4() { "IPv4" } else { "IPv6" };
+                tracing::warn!(
+                    "{interface} has no {family} address: {} cannot be reached yet",
+                    server.address
+                );
+            }
+        }
+        config::Role::Server(_) if addresses.is_empty() => {
+            tracing::warn!("{interface} has no IP address: no client can reach this server yet");
+        }
+        config::Role::Server(_) => {}
+    }
+    Ok(())
+}
+
+fn open_clock(
+    common: &Common,
+    role: &config::Role,
+    stamps: &TimestampingInfo,
+) -> anyhow::Result<Box<dyn clock::Clock>> {
+    let mut options = clock::Options {
+        interface: common.interface.clone(),
+        phc_index: stamps.phc_index,
+        steered: matches!(role, config::Role::Client(_)),
+        ..clock::Options::default()
+    };
+    let kind = match common.clock {
+        config::Clock::System => clock::Kind::System,
+        config::Clock::Phc => clock::Kind::Phc,
+        config::Clock::None => clock::Kind::None,
+        config::Clock::Virtual { offset_ns, frequency_ppb } => {
+            options.virtual_offset_ns = offset_ns;
+            options.virtual_frequency_ppb = frequency_ppb;
+            clock::Kind::Virtual
+        }
+    };
+    Ok(clock::open(kind, &options)?)
+}
+
+/// A client opens the families of its servers, a server both, where the kernel has both.
+fn open_sockets<T>(common: &Common, role: &config::Role) -> anyhow::Result<Sockets<T>> {
+    let (ipv4, ipv6) = match role {
+        config::Role::Client(client) => {
+            let any = |is: fn(&IpAddr) -> bool| client.servers.iter().any(|server| is(&server.address));
+            (any(IpAddr::is_ipv4), any(IpAddr::is_ipv6))
+        }
+        config::Role::Server(_) => (true, true),
+    };
+    let config = SocketConfig {
+        interface: common.interface.clone(),
+        dscp: common.dscp,
+        ipv4,
+        ipv6,
+        rx_stamps: common.data_plane == DataPlaneKind::Socket,
+        hardware: common.clock == config::Clock::Phc,
+    };
+    match (Sockets::open(&config), role) {
+        (Err(error @ NetError::FamilyUnavailable { .. }), config::Role::Server(_)) => {
+            tracing::info!("{error}");
+            Ok(Sockets::open(&SocketConfig { ipv6: false, ..config })?)
+        }
+        (sockets, _) => Ok(sockets?),
+    }
+}
