@@ -9,5 +9,7 @@ pub mod peers;
 pub mod process;
 pub mod program;
 mod skip;
+mod wait;
 
 pub use skip::{Need, SKIP_LOG, have, skip};
+pub use wait::eventually;
