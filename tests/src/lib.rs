@@ -8,6 +8,7 @@ pub mod netns;
 pub mod peers;
 pub mod process;
 pub mod program;
+mod scratch;
 mod skip;
 mod wait;
 

@@ -2,6 +2,7 @@
 
 use crate::netns::{BpfFs, Family, Host, Plane};
 use crate::process::Process;
+use crate::scratch;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,7 +35,7 @@ impl PtpCtl {
     /// With a bpffs and a run directory of its own, which go away on drop. Needs root.
     pub fn new(path: &Path) -> Result<Self> {
         let path = path.canonicalize().with_context(|| format!("no program {}", path.display()))?;
-        let run_dir = tempfile::Builder::new().prefix("ptplab-run-").tempdir()?;
+        let run_dir = scratch::directory("run")?;
         Ok(Self { path, bpffs: BpfFs::mount()?, run_dir })
     }
 
