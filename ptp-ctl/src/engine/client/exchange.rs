@@ -28,11 +28,15 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// [(t2 - t1) - (t4 - t3)]/2 and [(t2 - t1) + (t4 - t3)]/2, corrected, in ns (IEEE 1588-2019, 11.2 and 11.3).
-    /// `local_to_server` brings a local reading into the server's timescale.
-    pub(super) fn offset_and_delay(&self, local_to_server: Interval) -> (f64, f64) {
+    ///
+    /// `local_to_server` brings a local reading into the server's timescale. `rate_error_ppb` is how much too fast the
+    /// local clock runs: between t2 and t3 that adds up to nanoseconds, which are no delay. The offset is that of the
+    /// middle of the exchange, and needs no such help.
+    pub(super) fn offset_and_delay(&self, local_to_server: Interval, rate_error_ppb: f64) -> (f64, f64) {
         let from_server = self.t2 - self.t1 + local_to_server - self.sync_correction;
         let to_server = self.t4 - self.t3 - local_to_server - self.delay_correction;
-        (nanos(from_server - to_server) / 2.0, nanos(from_server + to_server) / 2.0)
+        let drift = nanos(self.t3 - self.t2) * rate_error_ppb * 1e-9;
+        (nanos(from_server - to_server) / 2.0, (nanos(from_server + to_server) + drift) / 2.0)
     }
 }
 

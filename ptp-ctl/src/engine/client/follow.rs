@@ -13,6 +13,7 @@ impl Client {
     /// All four stamps of an exchange are there.
     pub(super) fn complete(&mut self, now: Instant, index: usize, exchange: &Exchange) {
         let surroundings = self.surroundings();
+        let rate_error_ppb = self.servo.as_ref().map_or(0.0, |servo| servo.rate_error_ppb());
         let association = &mut self.associations[index];
         // Which timescale t1 and t4 belong to is known from Announce only.
         let announced = association.announced.is_some();
@@ -20,7 +21,7 @@ impl Client {
         else {
             return;
         };
-        let (offset_ns, path_delay_ns) = exchange.offset_and_delay(local_to_server);
+        let (offset_ns, path_delay_ns) = exchange.offset_and_delay(local_to_server, rate_error_ppb);
         let offset_ns = offset_ns - self.config.delay_asymmetry_ns as f64;
         association.measured = Some((offset_ns, path_delay_ns));
         association.complete += 1;

@@ -62,7 +62,7 @@ fn parts_pair_in_every_order() {
                 delay_req = exchanges.delay_req(NOW).expect("a Sync came");
             }
         }
-        let (offset, delay) = complete.expect("all parts came").offset_and_delay(Interval::ZERO);
+        let (offset, delay) = complete.expect("all parts came").offset_and_delay(Interval::ZERO, 0.0);
         assert_eq!((offset, delay), (100.0, 1000.0), "{order:?}");
         assert_eq!(exchanges.lost(), 0);
     });
@@ -108,7 +108,7 @@ fn interleaved_exchanges_do_not_mix() {
         assert_eq!(exchanges.sent(numbers[usize::from(sync)], Some(at(base(sync) + 5000))), Ok(None));
         let complete = exchanges.follow_up(NOW, sync, at(base(sync)), Interval::ZERO);
         let complete = complete.expect("no part came twice").expect("all parts came");
-        assert_eq!(complete.offset_and_delay(Interval::ZERO), (100.0, 1000.0));
+        assert_eq!(complete.offset_and_delay(Interval::ZERO, 0.0), (100.0, 1000.0));
     }
 }
 
@@ -131,8 +131,24 @@ fn the_local_timescale_is_moved_before_it_is_compared() {
     for part in 1..4 {
         complete = deliver(&mut exchanges, part, delay_req).expect("every part comes once");
     }
-    let (offset, delay) = complete.expect("all parts came").offset_and_delay(Interval::from_secs(37));
+    let (offset, delay) = complete.expect("all parts came").offset_and_delay(Interval::from_secs(37), 0.0);
     assert_eq!((offset, delay), (100.0 + 37e9, 1000.0));
+}
+
+#[test]
+fn a_fast_clock_does_not_shorten_the_path() {
+    let mut exchanges = Exchanges::default();
+    // 30 ppm fast, 100 ms between t2 and t3, a path of 1000 ns; the offset is 1500 ns in the middle.
+    let t2 = at(1000);
+    let t3 = t2 + Interval::from_nanos(100_003_000);
+    exchanges.sync(NOW, SYNC, t2, Interval::ZERO, Some(at(0))).expect("new");
+    let delay_req = exchanges.delay_req(NOW).expect("a Sync came");
+    exchanges.sent(delay_req, Some(t3)).expect("open");
+    let complete = exchanges.delay_resp(NOW, delay_req, at(100_002_000), Interval::ZERO);
+    let complete = complete.expect("open").expect("all parts came");
+    let (offset, delay) = complete.offset_and_delay(Interval::ZERO, 30_000.0);
+    assert_eq!(offset, 1500.0);
+    assert!((delay - 1000.0).abs() < 0.1, "{delay}");
 }
 
 fn grant(duration_field: u32) -> GrantUnicast {

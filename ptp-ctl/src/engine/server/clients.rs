@@ -128,16 +128,28 @@ struct Alarm {
 }
 
 /// The table of clients.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Clients {
     places: Vec<Option<Client>>,
     free: Vec<ClientId>,
     by_key: HashMap<Key, ClientId>,
     alarms: BinaryHeap<Reverse<Alarm>>,
     last_epoch: u32,
+    random: fastrand::Rng,
 }
 
 impl Clients {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::new(),
+            alarms: BinaryHeap::new(),
+            last_epoch: 0,
+            random: fastrand::Rng::with_seed(seed),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_key.len()
     }
@@ -186,6 +198,26 @@ impl Clients {
         (expires, previous.is_none())
     }
 
+    /// The next Announce to every client is due now, and before any Sync.
+    pub(super) fn hasten_announce(&mut self, now: Instant) {
+        for (index, place) in self.places.iter_mut().enumerate() {
+            let announce =
+                place.as_mut().and_then(|client| client.grants[Service::Announce as usize].as_mut());
+            if let Some(grant) = announce {
+                self.last_epoch = self.last_epoch.wrapping_add(1);
+                (grant.epoch, grant.next_send) = (self.last_epoch, Some(now));
+                // At the start of time, so that it comes before a Sync that is overdue.
+                let alarm = Alarm {
+                    at: Instant::default(),
+                    client: ClientId(index as u32),
+                    service: Service::Announce,
+                    epoch: grant.epoch,
+                };
+                self.alarms.push(Reverse(alarm));
+            }
+        }
+    }
+
     /// Ends a grant; a client without any is forgotten.
     pub(super) fn revoke(&mut self, id: ClientId, service: Service) {
         let Some(place) = self.places.get_mut(id.0 as usize) else {
@@ -227,12 +259,15 @@ impl Clients {
             return Some(Due::Expired { client: id, service });
         }
         let next = grant.next_send.as_mut()?;
-        grant.last_sent = Some(now);
-        let step = interval(grant.log_interval);
+        let first = grant.last_sent.replace(now).is_none();
+        let interval = interval(grant.log_interval);
+        // The first Announce and the first Sync leave together. The second ones part: a Sync behind an Announce would
+        // find its path woken up, and be faster than all others.
+        let step = if first { interval.mul_f64(0.5 + 0.5 * self.random.f64()) } else { interval };
         *next = *next + step;
         if *next <= now {
             // The machine stood still: go on from here, in the same rhythm, instead of sending what was missed.
-            *next = now + step;
+            *next = now + interval;
         }
         let at = (*next).min(grant.expires);
         let sequence_id = client.sequence_ids[service as usize];

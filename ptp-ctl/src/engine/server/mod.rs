@@ -74,7 +74,7 @@ impl Server {
     /// A server that grants to whoever asks, within its limits.
     pub fn new(_now: Instant, config: ServerConfig) -> Self {
         Self {
-            clients: Clients::default(),
+            clients: Clients::new(config.port.seed),
             kernel_tai_offset: None,
             generation: 0,
             signaling_sequence_id: 0,
@@ -336,10 +336,16 @@ impl Server {
         }
     }
 
-    fn tai_offset(&mut self, seconds: Option<i16>) {
+    /// The served timescale may change with it: every client must hear of that before the next Sync, or it would see
+    /// its clock wrong by the offset.
+    fn tai_offset(&mut self, now: Instant, seconds: Option<i16>) {
         if self.kernel_tai_offset != seconds {
             self.kernel_tai_offset = seconds;
             self.generation = self.generation.wrapping_add(1);
+            self.clients.hasten_announce(now);
+            while let Some(due) = self.clients.pop(now) {
+                self.perform(due);
+            }
         }
     }
 }
@@ -352,7 +358,7 @@ impl Engine for Server {
         match input {
             Input::Received { bytes, from, channel, rx } => self.received(now, bytes, from, channel, rx),
             Input::Sent { token, tx } => self.sent(token, tx),
-            Input::TaiOffset(seconds) => self.tai_offset(seconds),
+            Input::TaiOffset(seconds) => self.tai_offset(now, seconds),
             Input::ClockDisturbed => self.generation = self.generation.wrapping_add(1),
         }
     }

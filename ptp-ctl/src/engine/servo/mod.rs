@@ -47,6 +47,8 @@ pub trait Servo {
     fn restart(&mut self);
     /// The adjustment in force, ppb.
     fn frequency_ppb(&self) -> f64;
+    /// How much faster than the server the clock runs now, as far as the servo knows, ppb.
+    fn rate_error_ppb(&self) -> f64;
     /// The clock follows, and stays within the noise of the measurements.
     fn is_locked(&self) -> bool;
 }

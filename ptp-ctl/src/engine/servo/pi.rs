@@ -6,10 +6,17 @@ use ptp_common::time::Timestamp;
 const FREQUENCY_SPAN: f64 = 0.45;
 /// Fewest measurements for it.
 const FREQUENCY_POINTS: usize = 4;
+/// Natural frequency of the loop × time since it was closed, as in a least-squares fit over all of that time: as long
+/// as nothing but noise disturbs the clock, nothing settles faster.
+const OMEGA_TIME: f64 = 2.4;
 /// Natural frequency of the loop when it closes, rad/s: catches what the first frequency missed.
 const OMEGA_FIRST: f64 = 2.0;
-/// Natural frequency it settles to, rad/s: the noise of 8 exchanges a second is reduced to about a fifth.
+/// Natural frequency it settles to where stamps are quiet, rad/s.
 const OMEGA_LAST: f64 = 0.25;
+/// Share of it that is left where they are noisiest: the oscillator's own wander must still be followed.
+const OMEGA_NOISY: f64 = 0.3;
+/// Noise that counts as quiet, ns.
+const QUIET_NS: f64 = 200.0;
 /// Largest natural frequency × measurement interval: keeps the sampled loop stable at slow rates.
 const OMEGA_STEP: f64 = 0.3;
 /// Measurements in a row above the step threshold before the clock is stepped: one may be wrong.
@@ -113,9 +120,9 @@ impl PiServo {
         self.above_threshold = 0;
         self.stage = Stage::Closed { since, last: measurement.at };
 
-        let omega = (OMEGA_FIRST / (1.0 + seconds(measurement.at, since) / 2.0))
-            .max(OMEGA_LAST)
-            .min(OMEGA_STEP / interval);
+        let settled = OMEGA_LAST * (QUIET_NS / measurement.noise_ns).sqrt().clamp(OMEGA_NOISY, 1.0);
+        let settling = OMEGA_TIME / (seconds(measurement.at, since) + OMEGA_TIME / OMEGA_FIRST);
+        let omega = settling.max(settled).min(OMEGA_STEP / interval);
         self.integral_ppb = self.clamp(self.integral_ppb - omega * omega * interval * offset_ns);
         let settled = offset_ns.abs() < LOCK_OFFSET_NS.max(4.0 * measurement.noise_ns);
         self.contrary = if settled == self.locked { 0 } else { self.contrary + 1 };
@@ -155,6 +162,10 @@ impl Servo for PiServo {
 
     fn frequency_ppb(&self) -> f64 {
         self.output_ppb
+    }
+
+    fn rate_error_ppb(&self) -> f64 {
+        self.output_ppb - self.integral_ppb
     }
 
     fn is_locked(&self) -> bool {
