@@ -7,8 +7,11 @@ pub mod interrupt;
 pub mod netns;
 pub mod peers;
 pub mod process;
-pub mod sim;
 pub mod program;
+mod scratch;
+pub mod sim;
 mod skip;
+mod wait;
 
 pub use skip::{Need, SKIP_LOG, have, skip};
+pub use wait::eventually;

@@ -6,6 +6,7 @@
 
 use crate::netns::{Family, Host, Plane};
 use crate::process::{Line, Process};
+use crate::scratch;
 use anyhow::{Context, Result};
 use std::net::IpAddr;
 use std::process::Command;
@@ -123,7 +124,7 @@ impl Ptp4l {
     }
 
     fn start(host: &Host, plane: Plane, family: Family, name: &str, head: &str, port: &str) -> Result<Self> {
-        let files = tempfile::Builder::new().prefix("ptplab-ptp4l-").tempdir()?;
+        let files = scratch::directory("ptp4l")?;
         let path = files.path().join("ptp4l.conf");
         let (interface, transport) = (plane.interface(), transport(family));
         let uds = files.path().join("uds");

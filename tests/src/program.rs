@@ -2,10 +2,10 @@
 
 use crate::netns::{BpfFs, Family, Host, Plane};
 use crate::process::Process;
+use crate::scratch;
 use anyhow::{Context, Result, ensure};
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -13,6 +13,15 @@ use tempfile::TempDir;
 pub const PTP_CTL: &str = "PTP_CTL";
 /// A debug build on a loaded machine loads, attaches and binds in less.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a program of ours printed and how it ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
 
 /// Starts `ptp-ctl` in namespaces.
 #[derive(Debug)]
@@ -26,7 +35,7 @@ impl PtpCtl {
     /// With a bpffs and a run directory of its own, which go away on drop. Needs root.
     pub fn new(path: &Path) -> Result<Self> {
         let path = path.canonicalize().with_context(|| format!("no program {}", path.display()))?;
-        let run_dir = tempfile::Builder::new().prefix("ptplab-run-").tempdir()?;
+        let run_dir = scratch::directory("run")?;
         Ok(Self { path, bpffs: BpfFs::mount()?, run_dir })
     }
 
@@ -105,17 +114,16 @@ impl PtpCtl {
 
     /// The `stats` document of the controller in this host.
     pub fn stats(&self, host: &Host) -> Result<serde_json::Value> {
-        let output = host.output(self.command_with_directories("stats"))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(output.status.success(), "stats: {}", String::from_utf8_lossy(&output.stderr).trim());
-        serde_json::from_str(&text).with_context(|| format!("stats is no JSON: {text}"))
+        let Ended { code, stdout, stderr } = self.run(host, self.command_with_directories("stats"))?;
+        ensure!(code == Some(0), "stats: {}", stderr.trim());
+        serde_json::from_str(&stdout).with_context(|| format!("stats is no JSON: {stdout}"))
     }
 
-    /// Runs it with these arguments in the host to its end.
-    pub fn output(&self, host: &Host, arguments: &[impl AsRef<OsStr>]) -> Result<Output> {
-        let mut command = Command::new(&self.path);
-        command.args(arguments);
-        host.output(command)
+    /// Runs a command in the host to its end.
+    pub fn run(&self, host: &Host, command: Command) -> Result<Ended> {
+        let output = host.output(command)?;
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        Ok(Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests that cannot run here say so, and `cargo xtask test` sums it up.
 
+use crate::program::PtpCtl;
 use nix::unistd::geteuid;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -30,6 +31,8 @@ pub enum Need {
     Root,
     /// A program in the PATH.
     Program(&'static str),
+    /// Our own program, built.
+    PtpCtl,
 }
 
 /// Whether the machine has all of it; if not, `test` is reported as skipped.
@@ -37,6 +40,7 @@ pub fn have(test: &str, needs: &[Need]) -> bool {
     let missing = needs.iter().find_map(|need| match *need {
         Need::Root => (!geteuid().is_root()).then(|| "needs root".to_owned()),
         Need::Program(program) => (!runs(program)).then(|| format!("needs the program {program}")),
+        Need::PtpCtl => PtpCtl::find().err().map(|error| error.to_string()),
     });
     if let Some(why) = &missing {
         skip(test, why);

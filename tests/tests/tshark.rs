@@ -9,6 +9,7 @@ use ptp_common::wire::{
     Announce, Body, CancelUnicast, ClockIdentity, ClockQuality, Flags, GrantUnicast, Header, Management,
     Message, MessageType, PortIdentity, RequestUnicast, Tlv,
 };
+use ptp_tests::{Need, have};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
@@ -26,8 +27,8 @@ const CLIENT: PortIdentity = PortIdentity {
 
 #[test]
 fn tshark_reads_what_we_emit() {
-    if tshark_is_missing() {
-        return skip("tshark_reads_what_we_emit", "tshark is not installed");
+    if !have("tshark_reads_what_we_emit", &[Need::Program("tshark")]) {
+        return;
     }
     let mut pcap = pcap_header();
     let mut expected = Vec::new();
@@ -62,8 +63,8 @@ fn tshark_reads_what_we_emit() {
 /// A broken message must be noticed, else the test above shows nothing.
 #[test]
 fn tshark_complains() {
-    if tshark_is_missing() {
-        return skip("tshark_complains", "tshark is not installed");
+    if !have("tshark_complains", &[Need::Program("tshark")]) {
+        return;
     }
     let (_, header, body, _) = messages().swap_remove(0);
     let mut octets = [0; 64];
@@ -79,14 +80,6 @@ fn tshark_complains() {
     let decoded = tshark(&path, &["ptp.v2.messagetype"]);
     assert!(decoded[0].complaints.contains("Malformed"), "{:?}", decoded[0].complaints);
     assert!(decoded[1].complaints.contains("checksum"), "{:?}", decoded[1].complaints);
-}
-
-fn tshark_is_missing() -> bool {
-    Command::new("tshark").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
-}
-
-fn skip(test: &str, why: &str) {
-    eprintln!("SKIPPED: {test}: {why}");
 }
 
 /// One of every message, in an order in which they could be on a wire: the dissector pairs them.

@@ -62,7 +62,7 @@ pub enum Output {
         channel: Channel,
         /// The payload.
         packet: Packet,
-        /// Present for event messages: give it back with [`Input::Sent`].
+        /// Present where the TX stamp is wanted: give it back with [`Input::Sent`].
         token: Option<TxToken>,
         /// Write the local clock's time, plus this interval, into the originTimestamp just before sending.
         origin: Option<Interval>,

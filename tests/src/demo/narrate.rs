@@ -4,20 +4,6 @@ use super::measure::{Event, Sample};
 use crate::peers::Reading;
 use crate::process::Line;
 
-/// Events of the client that a spectator wants to see; the others are in its own log.
-const SHOWN: &[&str] = &[
-    "granted",
-    "denied",
-    "expired",
-    "cancelled",
-    "selected",
-    "unusable",
-    "restored",
-    "step",
-    "state",
-    "tai_offset",
-];
-
 /// Prints lines with the time since the client's start, and keeps what the plot shall mark.
 #[derive(Debug, Default)]
 pub(super) struct Narrator {
@@ -63,7 +49,7 @@ impl Narrator {
             self.say(time_ns, "client", &format!("data plane {plane} ({mode}), stamps: RX {rx}, TX {tx}"));
         } else if let Some(sample) = Sample::read(line) {
             self.sample(&sample, line);
-        } else if let Some(event) = line.text_of("event").filter(|event| SHOWN.contains(event)) {
+        } else if let Some(event) = line.text_of("event") {
             let mut text = event.to_owned();
             for key in ["server", "reason", "detail"] {
                 if let Some(value) = line.text_of(key) {

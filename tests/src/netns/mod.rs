@@ -131,6 +131,21 @@ impl Host {
         })
     }
 
+    /// How many packets have come in on an interface.
+    pub fn received_packets(&self, plane: Plane) -> Result<u64> {
+        let table = self.namespace.enter(|| Ok(std::fs::read_to_string("/proc/thread-self/net/dev")?))?;
+        let columns = table
+            .lines()
+            .find_map(|line| line.trim_start().strip_prefix(plane.interface())?.strip_prefix(':'))
+            .with_context(|| format!("no {} in /proc/net/dev", plane.interface()))?;
+        columns
+            .split_whitespace()
+            .nth(1)
+            .context("no packets in /proc/net/dev")?
+            .parse()
+            .context("not a number")
+    }
+
     /// Starts a program inside the namespace. `name` is what messages call it.
     pub fn spawn(&self, name: &str, command: Command) -> Result<Process> {
         self.namespace.enter(move || Process::spawn(name, command))

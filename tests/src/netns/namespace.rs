@@ -2,6 +2,7 @@
 //!
 //! `ip netns exec` is not used: it mounts a new /sys, which hides bpffs from the program it starts.
 
+use crate::scratch;
 use anyhow::{Context, Result, bail};
 use nix::sched::{CloneFlags, setns};
 use std::fs::File;
@@ -9,8 +10,6 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Every namespace of ours is named `PREFIX-PID-…`, so that a later run finds those of a run that was killed.
-const PREFIX: &str = "ptplab-";
 const DIRECTORY: &str = "/run/netns";
 
 /// A network namespace that is deleted on drop.
@@ -21,9 +20,9 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes the namespace `PREFIX-PID-suffix`, with its loopback up.
+    /// Makes a namespace whose name ends in `suffix`, with its loopback up.
     pub fn create(suffix: &str) -> Result<Self> {
-        let name = format!("{PREFIX}{}-{suffix}", std::process::id());
+        let name = scratch::name(suffix);
         ip(&["netns", "add", &name])?;
         let path = Path::new(DIRECTORY).join(&name);
         let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
@@ -99,7 +98,7 @@ pub(super) fn sweep() {
     let Ok(entries) = std::fs::read_dir(DIRECTORY) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if maker(&name).is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+        if scratch::is_stale(&name) {
             if let Ok(pids) = ip(&["netns", "pids", &name]) {
                 for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
                     // It may have ended by itself in the meantime.
@@ -110,11 +109,6 @@ pub(super) fn sweep() {
             delete(&name);
         }
     }
-}
-
-/// The pid in a namespace's name, if the namespace is one of ours.
-fn maker(name: &str) -> Option<u32> {
-    name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()
 }
 
 fn delete(name: &str) {
@@ -131,16 +125,4 @@ fn ip(arguments: &[&str]) -> Result<String> {
         bail!("`ip {}`: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::maker;
-
-    #[test]
-    fn only_our_names_have_a_maker() {
-        assert_eq!(maker("ptplab-123-0-router"), Some(123));
-        assert_eq!(maker("ptplab-x-router"), None);
-        assert_eq!(maker("blue"), None);
-    }
 }

@@ -29,7 +29,7 @@ impl Bench {
         let loaded = match dataplane::load(Mode::Native) {
             Ok(loaded) => loaded,
             Err(error @ (DataPlaneError::Privileges { .. } | DataPlaneError::NoObject)) => {
-                eprintln!("SKIPPED: {test}: {error}");
+                ptp_tests::skip(test, &error.to_string());
                 return None;
             }
             Err(error) => panic!("{:#}", anyhow::Error::from(error)),

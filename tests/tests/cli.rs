@@ -1,0 +1,238 @@
+//! What a user sees when something is not as it should be: the cause and the way out, and the right exit code.
+
+use anyhow::{Context, Result, ensure};
+use ptp_tests::netns::{Family, Plane, World};
+use ptp_tests::program::{Ended, PtpCtl};
+use ptp_tests::{Need, have};
+use serde_json::Value;
+use std::fs::Permissions;
+use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+const NEEDS: &[Need] = &[Need::Root, Need::Program("ip"), Need::PtpCtl];
+const RUNTIME_ERROR: Option<i32> = Some(1);
+const USAGE_ERROR: Option<i32> = Some(2);
+/// The user and group "nobody" of every Linux.
+const NOBODY: u32 = 65534;
+
+#[test]
+fn wrong_settings_name_key_and_fix() -> Result<()> {
+    if !have("wrong_settings_name_key_and_fix", &NEEDS[2..]) {
+        return Ok(());
+    }
+    let program = PtpCtl::find()?;
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("ptp.toml");
+    let cases: &[(&str, &[&str])] = &[
+        ("[client]\ninterface = \"eth0\"\nservers = [\"10.0.1.2\"]\n", &["line 3", "servers", "server"]),
+        ("[client]\ninterface = \"eth0\"\nserver = [\"10.0.1\"]\n", &["line 3", "10.0.1"]),
+        (
+            "[client]\ninterface = \"eth0\"\nserver = [\"10.0.1.2\"]\nlog-sync-interval = 9\n",
+            &["line 4", "log-sync-interval", "-7 to 6"],
+        ),
+        ("[server]\ninterface = \"eth0\"\nclock = \"gps\"\n", &["line 3", "gps", "system"]),
+        ("[server]\ninterface = \"eth0\"\npriority1 = \"high\"\n", &["line 3", "priority1", "high"]),
+        ("[server\n", &["line 1"]),
+        ("", &["[client]", "[server]"]),
+    ];
+    for (text, words) in cases {
+        std::fs::write(&file, text)?;
+        let mut command = Command::new(&program);
+        command.args(["run", "--config"]).arg(&file);
+        assert_error(&ended(&mut command)?, USAGE_ERROR, &[words, &["ptp.toml"][..]].concat(), text)?;
+    }
+    std::fs::remove_file(&file)?;
+    let mut command = Command::new(&program);
+    command.args(["run", "--config"]).arg(&file);
+    assert_error(&ended(&mut command)?, USAGE_ERROR, &["ptp.toml", "No such file"], "no file")
+}
+
+#[test]
+fn wrong_flags_are_usage_errors() -> Result<()> {
+    if !have("wrong_flags_are_usage_errors", &NEEDS[2..]) {
+        return Ok(());
+    }
+    let program = PtpCtl::find()?;
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["client", "eth0"], &["--server"]),
+        (&["client", "eth0", "--server", "somewhere"], &["somewhere"]),
+        (&["client", "eth0", "--server", "10.0.1.2", "--domain", "256"], &["domain", "255"]),
+        (&["server", "eth0", "--clock", "gps"], &["gps", "system"]),
+    ];
+    for (arguments, words) in cases {
+        let ended = ended(Command::new(&program).args(*arguments))?;
+        assert_error(&ended, USAGE_ERROR, words, &arguments.join(" "))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_the_machine_lacks_is_told() -> Result<()> {
+    let Some((programs, world)) = lab("what_the_machine_lacks_is_told")? else { return Ok(()) };
+    let host = &world.hosts()[0];
+
+    let server = "10.0.1.2";
+    for arguments in [
+        &["client", "nosuch0", "--server", server][..],
+        &["server", "nosuch0"],
+        &["attach", "nosuch0"],
+        &["stats", "nosuch0"],
+        &["check", "nosuch0"],
+    ] {
+        let mut command = Command::new(programs.path());
+        command.args(arguments);
+        let case = arguments.join(" ");
+        assert_error(&programs.run(host, command)?, RUNTIME_ERROR, &["nosuch0", "ip link"], &case)?;
+    }
+
+    let no_bpffs = tempfile::tempdir()?;
+    for subcommand in ["server", "attach"] {
+        let mut command = programs.command(subcommand);
+        command.arg("--bpffs").arg(no_bpffs.path());
+        if subcommand == "server" {
+            command.arg("--run-dir").arg(programs.run_dir());
+        }
+        let case = format!("{subcommand} without bpffs");
+        assert_error(&programs.run(host, command)?, RUNTIME_ERROR, &["bpffs", "mount"], &case)?;
+    }
+
+    let holder = host.namespace().enter(|| UdpSocket::bind("0.0.0.0:319").context("cannot take port 319"))?;
+    let taken = programs.run(host, programs.command_with_directories("server"))?;
+    let pid = std::process::id().to_string();
+    assert_error(&taken, RUNTIME_ERROR, &["319", "in use", &pid], "port taken")?;
+    drop(holder);
+
+    let stats = programs.run(host, programs.command_with_directories("stats"))?;
+    assert_error(&stats, RUNTIME_ERROR, &["no controller", Plane::Ours.interface()], "stats of nothing")
+}
+
+#[test]
+fn without_root_it_says_so() -> Result<()> {
+    let Some((programs, world)) = lab("without_root_it_says_so")? else { return Ok(()) };
+    let host = &world.hosts()[0];
+    // The program may be where only root can go.
+    let directory = tempfile::tempdir()?;
+    std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;
+    let program = directory.path().join("ptp-ctl");
+    std::fs::copy(programs.path(), &program)?;
+    let run_dir = directory.path().join("run");
+    std::fs::create_dir(&run_dir)?;
+    std::fs::set_permissions(&run_dir, Permissions::from_mode(0o777))?;
+
+    for (subcommand, options) in [("server", &["--clock", "none"][..]), ("attach", &[])] {
+        let mut command = Command::new(&program);
+        command.args([subcommand, Plane::Ours.interface()]).args(options);
+        command.arg("--bpffs").arg(programs.bpffs().path());
+        if subcommand == "server" {
+            command.arg("--run-dir").arg(&run_dir);
+        }
+        command.uid(NOBODY).gid(NOBODY);
+        let case = format!("{subcommand} as nobody");
+        assert_error(&programs.run(host, command)?, RUNTIME_ERROR, &["root", "CAP_"], &case)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn two_of_a_kind_do_not_fit() -> Result<()> {
+    let Some((programs, world)) = lab("two_of_a_kind_do_not_fit")? else { return Ok(()) };
+    let host = &world.hosts()[0];
+    let _server = programs.server(host, "server", &[])?;
+    let second = programs.run(host, programs.command_with_directories("server"))?;
+    assert_error(&second, RUNTIME_ERROR, &["already", Plane::Ours.interface()], "a second controller")?;
+
+    // The same hook, from a bpffs that knows nothing of the first.
+    let others = PtpCtl::new(programs.path())?;
+    let attach = others.run(host, others.command_with_bpffs("attach"))?;
+    assert_error(&attach, RUNTIME_ERROR, &[Plane::Ours.interface(), "XDP program"], "a hook that is taken")
+}
+
+#[test]
+fn attach_and_detach_report_and_leave_nothing() -> Result<()> {
+    let Some((programs, world)) = lab("attach_and_detach_report_and_leave_nothing")? else { return Ok(()) };
+    let host = &world.hosts()[0];
+    for mode in ["native", "generic"] {
+        let mut attach = programs.command_with_bpffs("attach");
+        attach.args(["--xdp-mode", mode, "--json"]);
+        let report = json(&programs.run(host, attach)?)?;
+        ensure!(report["xdp_mode"] == mode, "{report}");
+        let (inode, index) = host.interface_key(Plane::Ours)?;
+        let pins = programs.bpffs().pins()?;
+        let keyed = |path: &std::path::PathBuf| {
+            let text = path.to_string_lossy();
+            text.contains(&inode.to_string()) && text.contains(&index.to_string())
+        };
+        ensure!(!pins.is_empty() && pins.iter().all(keyed), "pins carry namespace and interface: {pins:?}");
+        let mut detach = programs.command_with_bpffs("detach");
+        detach.arg("--json");
+        json(&programs.run(host, detach)?)?;
+        ensure!(programs.bpffs().pins()?.is_empty(), "detach leaves nothing");
+    }
+    Ok(())
+}
+
+#[test]
+fn check_reports_what_this_machine_can_do() -> Result<()> {
+    let Some((programs, world)) = lab("check_reports_what_this_machine_can_do")? else { return Ok(()) };
+    let host = &world.hosts()[0];
+    let mut check = programs.command("check");
+    check.arg("--json");
+    let report = json(&programs.run(host, check)?)?;
+    ensure!(report["interface"] == Plane::Ours.interface(), "{report}");
+    let words = programs.run(host, programs.command("check"))?;
+    ensure!(words.code == Some(0) && words.stdout.contains("XDP"), "{words:?}");
+    Ok(())
+}
+
+#[test]
+fn a_config_file_runs_a_server() -> Result<()> {
+    let Some((programs, world)) = lab("a_config_file_runs_a_server")? else { return Ok(()) };
+    let [host, client_host] = world.hosts() else { unreachable!("two names were given") };
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("ptp.toml");
+    let text = format!(
+        "[server]\ninterface = \"{}\"\nclock = \"none\"\nbpffs = \"{}\"\nrun-dir = \"{}\"\njson = true\n",
+        Plane::Ours.interface(),
+        programs.bpffs().path().display(),
+        programs.run_dir().display()
+    );
+    std::fs::write(&file, text)?;
+    let mut command = Command::new(programs.path());
+    command.args(["run", "--config"]).arg(&file);
+    let server = host.spawn("server", command)?;
+    ptp_tests::program::wait_until_started(&server)?;
+    let client = programs.client(client_host, Family::V4, &[host], &[])?;
+    client.wait_for("a sample", std::time::Duration::from_secs(40), |line| line.is("sample").then_some(()))
+}
+
+/// Two hosts; `None`, and the test is reported as skipped, where the machine lacks something.
+fn lab(test: &str) -> Result<Option<(PtpCtl, World)>> {
+    if !have(test, NEEDS) {
+        return Ok(None);
+    }
+    let world = World::new(&["one", "two"])?;
+    Ok(Some((PtpCtl::new(&PtpCtl::find()?)?, world)))
+}
+
+fn ended(command: &mut Command) -> Result<Ended> {
+    let output = command.output()?;
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    Ok(Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) })
+}
+
+/// It failed with this code and said all of the words; it did not panic.
+fn assert_error(ended: &Ended, code: Option<i32>, words: &[&str], case: &str) -> Result<()> {
+    ensure!(ended.code == code, "{case}: exit code {:?}, not {code:?}: {ended:?}", ended.code);
+    for word in words {
+        ensure!(ended.stderr.contains(word), "{case}: does not name {word:?}: {}", ended.stderr);
+    }
+    ensure!(!ended.stderr.contains("panicked"), "{case}: {}", ended.stderr);
+    Ok(())
+}
+
+fn json(ended: &Ended) -> Result<Value> {
+    ensure!(ended.code == Some(0), "{ended:?}");
+    serde_json::from_str(&ended.stdout).with_context(|| format!("no JSON: {}", ended.stdout))
+}
