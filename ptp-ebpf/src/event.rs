@@ -27,7 +27,8 @@ pub(crate) fn hand_over(context: &XdpContext, message: &Message) -> Counter {
     let payload_length = message.udp.length - udp::LENGTH as u16;
     let record = entry.as_mut_ptr();
     // SAFETY: `record` points to reserved memory of a record's size, aligned to 8, that nobody reads before `submit`.
-    // All of it is written: every field here, the payload as zeros.
+    // All of it is written: every field here, the payload as zeros. Zeros are volatile writes: else the compiler makes
+    // them calls of a memset that goes octet by octet in a loop.
     let payload = unsafe {
         (&raw mut (*record).stamp_ns).write(message.stamp.nanos);
         (&raw mut (*record).ifindex).write(context.ingress_ifindex() as u32);
@@ -39,12 +40,14 @@ pub(crate) fn hand_over(context: &XdpContext, message: &Message) -> Counter {
         (&raw mut (*record).udp_length).write(message.udp.length);
         (&raw mut (*record).udp_checksum).write(message.udp.checksum);
         (&raw mut (*record).payload_length).write(payload_length);
-        (&raw mut (*record).padding).write([0; 6]);
+        let padding = &raw mut (*record).padding;
+        for index in 0..6 {
+            padding.cast::<u8>().add(index).write_volatile(0);
+        }
         (&raw mut (*record).source).write(message.ip.source);
         (&raw mut (*record).destination).write(message.ip.destination);
         let payload = &raw mut (*record).payload;
-        // By words: the record is aligned to 8, and the payload begins at a multiple of 8 in it. Volatile: else the
-        // compiler makes it a call of memset, which goes octet by octet here.
+        // By words: the record is aligned to 8, and the payload begins at a multiple of 8 in it.
         for index in 0..MAX_PAYLOAD / 8 {
             payload.cast::<u64>().add(index).write_volatile(0);
         }

@@ -82,6 +82,14 @@ pub enum DataPlaneError {
         /// Where its pins would be.
         directory: PathBuf,
     },
+    /// The pins are gone, and yet the program is at the hook: someone else has the link too.
+    #[error(
+        "the pins are removed, but program {program_id} is still attached: stop the process that holds it"
+    )]
+    StillAttached {
+        /// The kernel's number of the program.
+        program_id: u32,
+    },
     /// Some pins are missing.
     #[error(
         "{directory} is incomplete: the last attach or detach was interrupted; run `ptp-ctl detach {interface}` and \

@@ -5,17 +5,20 @@
 
 use super::error::DataPlaneError;
 use super::{maps, netlink};
-use aya::programs::links::PinnedLink;
+use aya::programs::links::{FdLink, PinnedLink};
 use nix::errno::Errno;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const DIRECTORY: &str = "ptp-ctl";
 const LINK: &str = "link";
 const PROGRAM: &str = "program";
+/// A grace period of the kernel's takes milliseconds, on a loaded machine tens of them.
+const DETACH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The directory of one interface's pins, whether it exists or not.
 #[derive(Clone, Debug)]
@@ -68,11 +71,7 @@ impl Pins {
         if !complete {
             return Ok(State::Incomplete);
         }
-        let link = PinnedLink::from_pin(self.link()).map_err(pin_error("open", &self.link()))?;
-        let program_id = aya::programs::links::FdLink::from(link)
-            .info()
-            .map_err(pin_error("open", &self.link()))?
-            .program_id();
+        let program_id = self.linked_program()?;
         let attached = netlink::attached(self.ifindex)
             .map_err(DataPlaneError::system("ask for the interface's XDP program"))?;
         Ok(match attached {
@@ -89,14 +88,13 @@ impl Pins {
     }
 
     /// Removes all pins, the link first, so that the program is never at work without its maps in reach; then the
-    /// directories, if nothing else is in them.
+    /// directories, if nothing else is in them. The hook is free when this returns.
     pub(super) fn remove(&self) -> Result<(), DataPlaneError> {
-        let others = fs::read_dir(&self.directory)
-            .map_err(pin_error("read", &self.directory))?
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| *path != self.link());
-        for path in std::iter::once(self.link()).chain(others) {
+        let program_id = self.linked_program().ok();
+        let entries = fs::read_dir(&self.directory).map_err(pin_error("read", &self.directory))?;
+        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort_by_key(|path| *path != self.link());
+        for path in paths {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(pin_error("remove", &path)(error));
@@ -109,7 +107,30 @@ impl Pins {
             // Not empty while other interfaces are attached.
             let _ = fs::remove_dir(parent);
         }
+        match program_id {
+            Some(program_id) => self.wait_until_detached(program_id),
+            None => Ok(()),
+        }
+    }
+
+    /// The kernel lets go of a link only some time after its pin was removed.
+    fn wait_until_detached(&self, program_id: u32) -> Result<(), DataPlaneError> {
+        let deadline = Instant::now() + DETACH_TIMEOUT;
+        while matches!(netlink::attached(self.ifindex), Ok(Some(attached)) if attached.program_id == program_id)
+        {
+            if Instant::now() >= deadline {
+                return Err(DataPlaneError::StillAttached { program_id });
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
         Ok(())
+    }
+
+    /// The kernel's number of the program that the pinned link is for.
+    fn linked_program(&self) -> Result<u32, DataPlaneError> {
+        let path = self.link();
+        let link = PinnedLink::from_pin(&path).map_err(pin_error("open", &path))?;
+        Ok(FdLink::from(link).info().map_err(pin_error("open", &path))?.program_id())
     }
 }
 

@@ -3,25 +3,25 @@
 use ptp_common::net::checksum::{Sum, compute_udp};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub const SYNC: u8 = 0;
-pub const DELAY_REQ: u8 = 1;
+pub(crate) const SYNC: u8 = 0;
+pub(crate) const DELAY_REQ: u8 = 1;
 
 /// A frame as a sender would describe it.
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// EtherType and tag control information of each tag, outermost first.
-    pub tags: Vec<(u16, u16)>,
-    pub source: IpAddr,
-    pub destination: IpAddr,
-    pub source_port: u16,
-    pub destination_port: u16,
-    pub payload: Vec<u8>,
+    pub(crate) tags: Vec<(u16, u16)>,
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+    pub(crate) payload: Vec<u8>,
     /// What comes after the IP packet: Ethernet padding.
-    pub trailer: usize,
+    pub(crate) trailer: usize,
 }
 
 impl Frame {
-    pub fn new(source: &str, destination: &str, payload: Vec<u8>) -> Self {
+    pub(crate) fn new(source: &str, destination: &str, payload: Vec<u8>) -> Self {
         Self {
             tags: Vec::new(),
             source: source.parse().unwrap(),
@@ -34,16 +34,16 @@ impl Frame {
     }
 
     /// Octets before the IP header.
-    pub fn ip_offset(&self) -> usize {
+    pub(crate) fn ip_offset(&self) -> usize {
         14 + 4 * self.tags.len()
     }
 
     /// Octets before the UDP header.
-    pub fn udp_offset(&self) -> usize {
+    pub(crate) fn udp_offset(&self) -> usize {
         self.ip_offset() + if self.source.is_ipv4() { 20 } else { 40 }
     }
 
-    pub fn octets(&self) -> Vec<u8> {
+    pub(crate) fn octets(&self) -> Vec<u8> {
         let mut frame = vec![0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2];
         for (ethertype, tci) in &self.tags {
             frame.extend(ethertype.to_be_bytes());
@@ -69,7 +69,7 @@ impl Frame {
         frame
     }
 
-    pub fn udp_checksum(&self) -> u16 {
+    pub(crate) fn udp_checksum(&self) -> u16 {
         let ports = [self.source_port, self.destination_port];
         let length = 8 + self.payload.len() as u16;
         compute_udp(&mapped(self.source), &mapped(self.destination), ports, length, &self.payload)
@@ -77,7 +77,7 @@ impl Frame {
 }
 
 /// The form that addresses have in maps and records.
-pub fn mapped(address: IpAddr) -> [u8; 16] {
+pub(crate) fn mapped(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
@@ -85,14 +85,14 @@ pub fn mapped(address: IpAddr) -> [u8; 16] {
 }
 
 /// Writes the checksum of the 20 octets of an IPv4 header into it.
-pub fn seal_ipv4(header: &mut [u8]) {
+pub(crate) fn seal_ipv4(header: &mut [u8]) {
     header[10..12].fill(0);
     let checksum = Sum::of(&header[..20]).checksum();
     header[10..12].copy_from_slice(&checksum.to_be_bytes());
 }
 
 /// A Sync or Delay_Req of 44 octets, followed by `suffix` octets that messageLength counts.
-pub fn message(message_type: u8, port_identity: [u8; 10], suffix: usize) -> Vec<u8> {
+pub(crate) fn message(message_type: u8, port_identity: [u8; 10], suffix: usize) -> Vec<u8> {
     let mut octets = vec![0; 44];
     octets[0] = message_type;
     octets[1] = 2;

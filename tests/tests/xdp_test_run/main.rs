@@ -1,4 +1,5 @@
 //! The XDP program's verdicts, by BPF_PROG_TEST_RUN: every way that a frame can go, for both IP versions.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 mod frame;
 

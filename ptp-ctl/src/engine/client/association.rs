@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Announce,
     /// The next Sync is overdue.
     Sync,
+    /// It is time for a Delay_Req.
+    DelayReq,
     /// The answer to a Delay_Req is overdue.
     DelayResp,
     /// The wait-to-restore time is over.
@@ -27,7 +29,8 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 5] = [Self::Negotiation, Self::Announce, Self::Sync, Self::DelayResp, Self::Restore];
+    const ALL: [Self; 6] =
+        [Self::Negotiation, Self::Announce, Self::Sync, Self::DelayReq, Self::DelayResp, Self::Restore];
 }
 
 /// Whether a server can be followed.
@@ -163,7 +166,7 @@ impl Association {
         if reason == Reason::AnnounceTimeout {
             self.announced = None;
         }
-        for timer in [Timer::Announce, Timer::Sync, Timer::DelayResp, Timer::Restore] {
+        for timer in [Timer::Announce, Timer::Sync, Timer::DelayReq, Timer::DelayResp, Timer::Restore] {
             self.set_timer(timer, None);
         }
         for contract in &mut self.contracts {
@@ -193,6 +196,11 @@ impl Association {
     /// It was lost once, and came back.
     pub(super) fn was_restored(&self) -> bool {
         self.restored
+    }
+
+    /// An exchange was completed since the start or the last loss.
+    pub(super) fn is_proven(&self) -> bool {
+        self.proven
     }
 
     /// The wait-to-restore time has not passed.

@@ -81,9 +81,9 @@ impl Contract {
         self.next_request <= now
     }
 
-    /// A request is on its way; why the one before came to nothing, if it did.
+    /// A request is on its way. If it is the first repetition: why the one before came to nothing.
     pub(super) fn requested(&mut self, now: Instant, jitter: f64) -> Option<Reason> {
-        let unanswered = (self.phase == Phase::Requested).then(|| self.unanswered());
+        let unanswered = (self.phase == Phase::Requested && self.tries == 1).then(|| self.unanswered());
         let seconds = RETRY_SECONDS[self.tries.min(RETRY_SECONDS.len() - 1)];
         // Never earlier than the wait, up to a tenth later: many clients of one server must not stay in step.
         self.next_request = now + Duration::from_secs(seconds).mul_f64(1.0 + 0.1 * jitter);

@@ -112,8 +112,14 @@ impl Exchanges {
         Ok(self.complete_by_sync(sequence_id))
     }
 
-    /// Opens the second half of the exchange that Sync `sync_sequence_id` began; the Delay_Req's sequenceId.
-    pub(super) fn delay_req(&mut self, now: Instant, sync_sequence_id: u16) -> u16 {
+    /// Opens the second half of the exchange that the last Sync began: the sequenceId of the Delay_Req to send.
+    /// `None` without such a Sync.
+    pub(super) fn delay_req(&mut self, now: Instant) -> Option<u16> {
+        let begun = self.syncs.iter().flatten().filter(|sync| sync.received.is_some());
+        let sync_sequence_id = begun.max_by_key(|sync| sync.created)?.sequence_id;
+        if self.delays.iter().flatten().any(|part| part.sync_sequence_id == sync_sequence_id) {
+            return None;
+        }
         let sequence_id = self.next_sequence_id;
         self.next_sequence_id = sequence_id.wrapping_add(1);
         let part = DelayPart { sequence_id, sync_sequence_id, created: now, sent: None, answered: None };
@@ -121,7 +127,7 @@ impl Exchanges {
         if place.replace(part).is_some() {
             self.lost += 1;
         }
-        sequence_id
+        Some(sequence_id)
     }
 
     /// The Delay_Req left at `t3`; `None`: nobody knows when, and the exchange is lost.

@@ -37,7 +37,8 @@ impl Client {
         let selected = self.selected == Some(index);
         let mut decision = Decision::Hold;
         if let Some(servo) = self.servo.as_mut().filter(|_| selected && undisturbed) {
-            decision = servo.update(Measurement { at: exchange.t1, offset_ns, noise_ns });
+            let (at, end) = (exchange.t1 + (exchange.t4 - exchange.t1) / 2, exchange.t4);
+            decision = servo.update(Measurement { at, end, offset_ns, noise_ns });
         }
         self.apply(now, decision);
         self.outputs.push_back(Output::Sample(Sample {

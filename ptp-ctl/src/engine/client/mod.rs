@@ -291,22 +291,38 @@ impl Client {
         self.associations[index].set_timer(timer, deadline);
     }
 
-    fn send_delay_req(&mut self, now: Instant, index: usize, sync_sequence_id: u16) {
-        let Some(log) = self.associations[index].log_interval(MessageType::DelayResp) else {
+    /// A Sync came in: when to send the Delay_Req that completes the exchange.
+    ///
+    /// Not at once, but half way to the next Sync. An immediate answer finds a path that the Sync has just woken up,
+    /// from the caches of the sender to the power states of every CPU on the way, and is faster than the Sync was:
+    /// on virtual machines by more than 10 µs, half of which would go into the offset. Only the first one is sent at
+    /// once.
+    fn schedule_delay_req(&mut self, now: Instant, index: usize) {
+        let jitter = self.random.f64();
+        let association = &mut self.associations[index];
+        let granted = |message_type| association.log_interval(message_type).map(interval);
+        let (Some(sync), Some(delay_resp)) = (granted(MessageType::Sync), granted(MessageType::DelayResp))
+        else {
             return;
         };
-        // A Sync may come a little early; asking for every second one because of that would halve the rate.
-        let due = self.associations[index].last_delay_req.map(|last| last + interval(log).mul_f64(0.75));
-        if due.is_some_and(|due| due > now) {
-            return;
+        let at = if association.is_proven() { now + sync.mul_f64(0.45 + 0.1 * jitter) } else { now };
+        // Where Sync comes more often than Delay_Resp is granted, most of them get no Delay_Req.
+        let allowed = association.last_delay_req.is_none_or(|last| last + delay_resp.mul_f64(0.8) <= at);
+        if allowed && !association.has_timer(Timer::DelayReq) {
+            association.set_timer(Timer::DelayReq, at);
         }
+    }
+
+    fn send_delay_req(&mut self, now: Instant, index: usize) {
         let deadline = self.receipt_timeout(index, MessageType::DelayResp).map(|timeout| now + timeout);
         let association = &mut self.associations[index];
+        let Some(sequence_id) = association.exchanges.delay_req(now) else {
+            return;
+        };
         association.last_delay_req = Some(now);
         if !association.has_timer(Timer::DelayResp) {
             association.set_timer(Timer::DelayResp, deadline);
         }
-        let sequence_id = association.exchanges.delay_req(now, sync_sequence_id);
         let to = association.entry.address;
         let token = TxToken(u64::from(self.generation) << 32 | (index as u64) << 16 | u64::from(sequence_id));
         let message =
@@ -346,6 +362,10 @@ impl Client {
         let lost = match timer {
             Timer::Negotiation => {
                 self.negotiate(now, index);
+                None
+            }
+            Timer::DelayReq => {
+                self.send_delay_req(now, index);
                 None
             }
             Timer::Announce => Some(Reason::AnnounceTimeout),

@@ -127,14 +127,13 @@ impl Client {
         let t2 = rx.ok_or(Count::NoRxStamp)?;
         let correction = correction(header)?;
         let one_step = !header.flags.contains(Flags::TWO_STEP);
-        let sequence_id = header.sequence_id;
         let exchanges = &mut self.associations[index].exchanges;
         let complete = exchanges
-            .sync(now, sequence_id, t2, correction, one_step.then_some(origin_timestamp))
+            .sync(now, header.sequence_id, t2, correction, one_step.then_some(origin_timestamp))
             .map_err(count_unpaired)?;
         self.await_next(now, index, MessageType::Sync);
         self.finish(now, index, complete);
-        self.send_delay_req(now, index, sequence_id);
+        self.schedule_delay_req(now, index);
         Ok(Count::Sync)
     }
 

@@ -28,8 +28,11 @@ pub enum Decision {
 /// One measurement of the local clock against the server in use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measurement {
-    /// When, in the server's time (t1): free of the scheduling noise of this machine.
+    /// The middle of the exchange, half way from t1 to t4, which the offset is true of. In the server's time, so that
+    /// it is free of the scheduling noise of this machine.
     pub at: Timestamp,
+    /// The end of the exchange (t4): now, as nearly as the server's time is known.
+    pub end: Timestamp,
     /// Local clock minus server's, ns.
     pub offset_ns: f64,
     /// How far apart measurements of an unchanged clock are at the moment, ns.

@@ -76,15 +76,18 @@ impl PiServo {
 
     fn start(&mut self, measurement: Measurement) -> Decision {
         let stepped = measurement.offset_ns.abs() > self.config.first_step_threshold_ns as f64;
-        let mut points = Points::default();
-        points.push(measurement.at, if stepped { 0.0 } else { measurement.offset_ns });
-        self.stage = Stage::Frequency { points, stepped };
+        self.stage = Stage::Frequency { points: Points::default(), stepped };
         if stepped { self.step(measurement.offset_ns) } else { self.slew(self.integral_ppb) }
     }
 
     /// The first measurement of the closed loop: `points` say what the frequency was and what is left of the offset.
-    fn close(&mut self, points: &Points, stepped: bool, at: Timestamp) -> Decision {
-        let (slope_ppb, offset_ns) = points.fit(at);
+    fn close(
+        &mut self,
+        points: &Points,
+        stepped: bool,
+        Measurement { at, end, .. }: Measurement,
+    ) -> Decision {
+        let (slope_ppb, offset_ns) = points.fit(end);
         self.integral_ppb = self.clamp(self.integral_ppb - slope_ppb);
         self.stage = Stage::Closed { since: at, last: at };
         // Who stepped a moment ago may do so again; a clock that was right from the start is only slewed.
@@ -134,7 +137,7 @@ impl Servo for PiServo {
                     return Decision::Slew { frequency_ppb: self.output_ppb };
                 }
                 let (points, stepped) = (std::mem::take(points), *stepped);
-                self.close(&points, stepped, measurement.at)
+                self.close(&points, stepped, measurement)
             }
             Stage::Closed { since, last } => {
                 let (since, last) = (*since, *last);
