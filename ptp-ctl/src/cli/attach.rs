@@ -1,7 +1,7 @@
 //! `ptp-ctl attach`.
 
 use super::print_json;
-use crate::config::XdpAttachMode;
+use crate::config::{DEFAULT_BPFFS, XdpAttachMode};
 use crate::dataplane;
 use crate::runtime::attach_mode;
 use serde::Serialize;
@@ -17,7 +17,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_name = "MODE", default_value_t = XdpAttachMode::Native)]
     xdp_mode: XdpAttachMode,
     /// Where bpffs is mounted
-    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_BPFFS)]
     bpffs: PathBuf,
     /// Report as JSON
     #[arg(long)]

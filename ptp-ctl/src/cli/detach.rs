@@ -1,6 +1,7 @@
 //! `ptp-ctl detach`.
 
 use super::print_json;
+use crate::config::DEFAULT_BPFFS;
 use crate::dataplane::{self, Mode};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ pub(super) struct Args {
     #[arg(value_name = "IFACE")]
     interface: String,
     /// Where bpffs is mounted
-    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_BPFFS)]
     bpffs: PathBuf,
     /// Report as JSON
     #[arg(long)]

@@ -13,6 +13,7 @@ mod tests;
 
 use crate::config::ConfigError;
 use clap::{ArgAction, Parser, Subcommand};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -60,9 +61,21 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("ptp-ctl: {error:#}");
+        eprintln!("ptp-ctl: {}", with_causes(&error));
         ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
     })
+}
+
+/// The error and what caused it, without saying anything twice: some errors say their cause themselves.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// `RUST_LOG` rules; without it, `-v` does.
@@ -76,6 +89,7 @@ fn start_log(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(verbose > 0)
         .init();
 }

@@ -1,6 +1,7 @@
 //! `ptp-ctl stats`.
 
 use super::print_json;
+use crate::config::{DEFAULT_BPFFS, DEFAULT_RUN_DIR};
 use crate::dataplane;
 use crate::net::interface_index;
 use crate::report::{PinnedCounters, PinnedDocument, VERSION};
@@ -15,10 +16,10 @@ pub(super) struct Args {
     #[arg(value_name = "IFACE")]
     interface: String,
     /// Directory of the controller's socket
-    #[arg(long, value_name = "DIR", default_value = "/run/ptp-ctl")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUN_DIR)]
     run_dir: PathBuf,
     /// Where bpffs is mounted
-    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_BPFFS)]
     bpffs: PathBuf,
     /// On one line, as the other subcommands do; without it, indented
     #[arg(long)]

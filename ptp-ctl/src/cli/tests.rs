@@ -30,3 +30,17 @@ fn mistakes_are_usage_errors() {
         assert_eq!(error.exit_code(), 2, "{line}");
     }
 }
+
+#[test]
+fn causes_are_said_once() {
+    let cause = std::io::Error::other("no such thing");
+    assert_eq!(
+        with_causes(&anyhow::Error::from(cause).context("cannot do it")),
+        "cannot do it: no such thing"
+    );
+    let cause = std::io::Error::other("no such thing");
+    assert_eq!(
+        with_causes(&anyhow::Error::from(cause).context("cannot do it: no such thing")),
+        "cannot do it: no such thing"
+    );
+}

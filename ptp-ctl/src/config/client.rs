@@ -2,7 +2,8 @@
 
 use super::check::{Checker, RawCommon};
 use super::{
-    ClockKind, Common, ConfigError, DataPlaneKind, Local, Role, ServerAddress, Settings, XdpAttachMode,
+    ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role,
+    ServerAddress, Settings, XdpAttachMode,
 };
 use crate::engine::config::{ClientConfig, ServerEntry, ServoConfig};
 use serde::Deserialize;
@@ -116,8 +117,8 @@ impl Default for ClientOptions {
             first_step_threshold: 20_000,
             step_threshold: 10_000_000,
             dscp: 56,
-            bpffs: "/sys/fs/bpf".into(),
-            run_dir: "/run/ptp-ctl".into(),
+            bpffs: DEFAULT_BPFFS.into(),
+            run_dir: DEFAULT_RUN_DIR.into(),
             json: false,
         }
     }

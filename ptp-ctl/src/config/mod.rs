@@ -19,6 +19,11 @@ use ptp_common::wire::PortIdentity;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
+/// Where bpffs is looked for unless said otherwise.
+pub const DEFAULT_BPFFS: &str = "/sys/fs/bpf";
+/// Where a controller's socket goes unless said otherwise.
+pub const DEFAULT_RUN_DIR: &str = "/run/ptp-ctl";
+
 /// A configuration file: one table, `[client]` or `[server]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

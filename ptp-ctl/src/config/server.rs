@@ -1,7 +1,10 @@
 //! A server's settings.
 
 use super::check::{Checker, RawCommon};
-use super::{ClockKind, Common, ConfigError, DataPlaneKind, Local, Role, Settings, SyncMode, XdpAttachMode};
+use super::{
+    ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role, Settings,
+    SyncMode, XdpAttachMode,
+};
 use crate::engine::config::ServerConfig;
 use ptp_common::wire::ClockQuality;
 use serde::Deserialize;
@@ -106,8 +109,8 @@ impl Default for ServerOptions {
             max_duration: 1000,
             min_log_interval: -7,
             dscp: 56,
-            bpffs: "/sys/fs/bpf".into(),
-            run_dir: "/run/ptp-ctl".into(),
+            bpffs: DEFAULT_BPFFS.into(),
+            run_dir: DEFAULT_RUN_DIR.into(),
             json: false,
         }
     }

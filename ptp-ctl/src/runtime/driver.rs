@@ -120,9 +120,10 @@ impl Driver {
     fn take_inputs(&mut self) -> bool {
         for _ in 0..ROUNDS {
             self.turn = self.monotonic.now();
-            let mut more = self.take_events();
+            // A server's first Sync follows on its grant: the sockets come before the ring.
+            let mut more = self.receive();
             self.take_sent();
-            more |= self.receive();
+            more |= self.take_events();
             self.perform();
             if !more {
                 return true;

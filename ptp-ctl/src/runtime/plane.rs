@@ -2,8 +2,8 @@
 
 use super::attach_mode;
 use super::watch::watch;
-use crate::config::{self, Common};
-use crate::dataplane::{DataPlane, DataPlaneError, Options, ReceivedEvent};
+use crate::config::{self, Common, DEFAULT_BPFFS};
+use crate::dataplane::{DataPlane, DataPlaneError, Options, ReceivedEvent, probe};
 use crate::engine::Instant;
 use crate::net::interface_addresses;
 use crate::report::CounterSet;
@@ -11,6 +11,7 @@ use anyhow::Context;
 use ptp_common::wire::PortIdentity;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use tokio::io::unix::AsyncFd;
 
 /// Records taken in one go, so that the ring does not starve the sockets.
@@ -29,6 +30,10 @@ impl Plane {
     /// Attaches the program, or finds one that `attach` left, and tells it whose packets to take, from now on: the
     /// answer to the first request may come before the loop has turned once.
     pub(super) fn open(common: &Common, role: &config::Role, now: Instant) -> anyhow::Result<Self> {
+        // Without `attach` no bpffs is needed. But who names one expects that it is looked at.
+        if common.bpffs != Path::new(DEFAULT_BPFFS) {
+            probe::check_bpffs(&common.bpffs)?;
+        }
         let mut data_plane = DataPlane::open(&Options {
             interface: common.interface.clone(),
             mode: attach_mode(common.xdp_mode),

@@ -8,6 +8,7 @@ mod tests;
 
 use super::print_json;
 use crate::clock::kernel_tai_offset;
+use crate::config::DEFAULT_BPFFS;
 use crate::dataplane::probe;
 use crate::net::{driver, interface_addresses, interface_index, interface_mac, timestamping};
 use nix::sys::utsname::uname;
@@ -21,7 +22,7 @@ pub(super) struct Args {
     #[arg(value_name = "IFACE")]
     interface: String,
     /// Where bpffs is mounted
-    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_BPFFS)]
     bpffs: PathBuf,
     /// Report as JSON
     #[arg(long)]
