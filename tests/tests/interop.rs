@@ -11,8 +11,9 @@ use std::time::Duration;
 const NEEDS: &[Need] = &[Need::Root, Need::Program("ip"), Need::Program(PTP4L), Need::PtpCtl];
 /// Longer than any of this takes on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Both ends count one clock, so this is measurement error alone, and mostly the scheduler's.
-const CLOSE_NS: f64 = 20_000.0;
+/// Both ends count one clock, so this is measurement error alone. On a busy machine caches and the scheduler make tens of
+/// microseconds of it; what is looked for here is wrong by far more.
+const CLOSE_NS: f64 = 100_000.0;
 
 /// The world carries PTP and the peer works in it: without this, the other tests here say nothing.
 #[test]
