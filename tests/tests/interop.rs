@@ -24,7 +24,7 @@ fn ptp4l_works_with_itself() -> Result<()> {
     let world = World::new(&["server", "client"])?;
     let [server, client] = world.hosts() else { unreachable!("two names were given") };
     for family in [Family::V4, Family::V6] {
-        let _server = Ptp4l::server(server, Plane::Peer, family, 128)?;
+        let _server = Ptp4l::server(server, Plane::Peer, family)?;
         assert_ptp4l_follows(client, server, Plane::Peer, family)?;
     }
     Ok(())
@@ -39,7 +39,7 @@ fn our_client_follows_ptp4l() -> Result<()> {
     let world = World::new(&["server", "client"])?;
     let [server, client] = world.hosts() else { unreachable!("two names were given") };
     for family in [Family::V4, Family::V6] {
-        let _server = Ptp4l::server(server, Plane::Ours, family, 128)?;
+        let _server = Ptp4l::server(server, Plane::Ours, family)?;
         let options = ["--virtual-offset", "-3000000", "--virtual-frequency", "-20000"];
         let mut ours = programs.client(client, family, &[server], &options)?;
         ours.wait_for("the lock", PATIENCE, |line| is_locked(line).then_some(()))?;
