@@ -17,7 +17,7 @@ use tempfile::TempDir;
 pub const PTP4L: &str = "ptp4l";
 /// It binds its ports and logs this quickly even on a loaded machine.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-/// Two Announce intervals of silence make it a server; then some.
+/// Some Announce intervals of silence make it a server.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running ptp4l; killed on drop.
@@ -59,6 +59,19 @@ impl Reading {
     }
 }
 
+/// Which of two servers for one client.
+///
+/// ptp4l 3.1.1 as a client, when the better one of two servers announces itself at the same moment but after the other,
+/// selects both in turn and then asks neither for Sync that it would use. So the second server, started right before the
+/// client, begins to serve when the client already follows the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// The better one.
+    First,
+    /// The standby, which takes some seconds longer to serve.
+    Second,
+}
+
 /// Message rates of a client, as base-2 logarithms of seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
@@ -76,20 +89,25 @@ impl Default for Rates {
 
 impl Ptp4l {
     /// Starts a unicast server and waits until it serves.
-    pub fn server(host: &Host, plane: Plane, family: Family, priority1: u8) -> Result<Self> {
-        let ptp4l = Self::start_server(host, plane, family, priority1)?;
+    pub fn server(host: &Host, plane: Plane, family: Family) -> Result<Self> {
+        let ptp4l = Self::start_server(host, plane, family, Rank::First)?;
         ptp4l.wait_until_serving()?;
         Ok(ptp4l)
     }
 
-    /// Starts a unicast server; it serves after [`wait_until_serving`](Self::wait_until_serving).
-    ///
-    /// `priority1`: smaller is better. Servers for one client need different ones: if two are equally good and announce
-    /// at the same moment, ptp4l 3.1.1 as a client changes its mind without asking the second one for Sync.
-    pub fn start_server(host: &Host, plane: Plane, family: Family, priority1: u8) -> Result<Self> {
-        let global = format!("priority1 {priority1}\n");
-        let port = "unicast_listen 1\ninhibit_multicast_service 1\nannounceReceiptTimeout 2\n";
-        Self::start(host, plane, family, "ptp4l server", &(config(Rates::default()) + &global + port), "")
+    /// Starts a unicast server; it serves some seconds later.
+    pub fn start_server(host: &Host, plane: Plane, family: Family, rank: Rank) -> Result<Self> {
+        let (priority1, announce_receipt_timeout) = match rank {
+            Rank::First => (127, 2),
+            Rank::Second => (128, 5),
+        };
+        let options = format!(
+            "priority1 {priority1}\n\
+             announceReceiptTimeout {announce_receipt_timeout}\n\
+             unicast_listen 1\n\
+             inhibit_multicast_service 1\n"
+        );
+        Self::start(host, plane, family, "ptp4l server", &(config(Rates::default()) + &options), "")
     }
 
     /// Starts a unicast client that asks `servers` for service.

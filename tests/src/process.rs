@@ -28,6 +28,8 @@ pub struct Line {
     pub arrived_ns: i64,
     /// The line without its end.
     pub text: String,
+    /// Whether it came on stderr.
+    pub is_error: bool,
     /// The line as JSON, if it is an object.
     pub json: Option<Value>,
 }
@@ -90,10 +92,10 @@ impl Process {
         let output = Arc::new(Output::default());
         let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            readers.push(read_lines(stdout, &output));
+            readers.push(read_lines(stdout, false, &output));
         }
         if let Some(stderr) = child.stderr.take() {
-            readers.push(read_lines(stderr, &output));
+            readers.push(read_lines(stderr, true, &output));
         }
         Ok(Self { name: name.to_owned(), child, started_ns, output, readers })
     }
@@ -229,14 +231,14 @@ impl Drop for Process {
     }
 }
 
-fn read_lines(stream: impl Read + Send + 'static, output: &Arc<Output>) -> JoinHandle<()> {
+fn read_lines(stream: impl Read + Send + 'static, is_error: bool, output: &Arc<Output>) -> JoinHandle<()> {
     let output = Arc::clone(output);
     std::thread::spawn(move || {
         for text in BufReader::new(stream).lines() {
             let Ok(text) = text else { break };
             let arrived_ns = realtime_ns();
             let json = text.starts_with('{').then(|| serde_json::from_str(&text).ok()).flatten();
-            output.lock().push(Line { arrived_ns, text, json });
+            output.lock().push(Line { arrived_ns, text, is_error, json });
             output.grown.notify_all();
         }
         output.grown.notify_all();

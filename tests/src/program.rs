@@ -13,6 +13,8 @@ use tempfile::TempDir;
 pub const PTP_CTL: &str = "PTP_CTL";
 /// A debug build on a loaded machine loads, attaches and binds in less.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// A command that shall report and end has this long.
+const RUN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a program of ours printed and how it ended.
 #[derive(Clone, Debug)]
@@ -119,11 +121,22 @@ impl PtpCtl {
         serde_json::from_str(&stdout).with_context(|| format!("stats is no JSON: {stdout}"))
     }
 
-    /// Runs a command in the host to its end.
+    /// Runs a command in the host to its end; one that does not end by itself is an error.
     pub fn run(&self, host: &Host, command: Command) -> Result<Ended> {
-        let output = host.output(command)?;
-        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-        Ok(Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) })
+        Ended::of(host.spawn("ptp-ctl", command)?)
+    }
+}
+
+impl Ended {
+    /// Waits for the end.
+    pub fn of(mut process: Process) -> Result<Self> {
+        let status = process.wait_exit(RUN_TIMEOUT)?;
+        let lines = process.lines(0);
+        let text = |is_error| {
+            let of_stream = lines.iter().filter(|line| line.is_error == is_error);
+            of_stream.map(|line| line.text.clone() + "\n").collect()
+        };
+        Ok(Self { code: status.code(), stdout: text(false), stderr: text(true) })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use ptp_tests::netns::{Family, Plane, World};
+use ptp_tests::process::Process;
 use ptp_tests::program::{Ended, PtpCtl};
 use ptp_tests::{Need, have};
 use serde_json::Value;
@@ -41,12 +42,12 @@ fn wrong_settings_name_key_and_fix() -> Result<()> {
         std::fs::write(&file, text)?;
         let mut command = Command::new(&program);
         command.args(["run", "--config"]).arg(&file);
-        assert_error(&ended(&mut command)?, USAGE_ERROR, &[words, &["ptp.toml"][..]].concat(), text)?;
+        assert_error(&run(command)?, USAGE_ERROR, &[words, &["ptp.toml"][..]].concat(), text)?;
     }
     std::fs::remove_file(&file)?;
     let mut command = Command::new(&program);
     command.args(["run", "--config"]).arg(&file);
-    assert_error(&ended(&mut command)?, USAGE_ERROR, &["ptp.toml", "No such file"], "no file")
+    assert_error(&run(command)?, USAGE_ERROR, &["ptp.toml", "No such file"], "no file")
 }
 
 #[test]
@@ -62,8 +63,9 @@ fn wrong_flags_are_usage_errors() -> Result<()> {
         (&["server", "eth0", "--clock", "gps"], &["gps", "system"]),
     ];
     for (arguments, words) in cases {
-        let ended = ended(Command::new(&program).args(*arguments))?;
-        assert_error(&ended, USAGE_ERROR, words, &arguments.join(" "))?;
+        let mut command = Command::new(&program);
+        command.args(*arguments);
+        assert_error(&run(command)?, USAGE_ERROR, words, &arguments.join(" "))?;
     }
     Ok(())
 }
@@ -88,15 +90,9 @@ fn what_the_machine_lacks_is_told() -> Result<()> {
     }
 
     let no_bpffs = tempfile::tempdir()?;
-    for subcommand in ["server", "attach"] {
-        let mut command = programs.command(subcommand);
-        command.arg("--bpffs").arg(no_bpffs.path());
-        if subcommand == "server" {
-            command.arg("--run-dir").arg(programs.run_dir());
-        }
-        let case = format!("{subcommand} without bpffs");
-        assert_error(&programs.run(host, command)?, RUNTIME_ERROR, &["bpffs", "mount"], &case)?;
-    }
+    let mut attach = programs.command("attach");
+    attach.arg("--bpffs").arg(no_bpffs.path());
+    assert_error(&programs.run(host, attach)?, RUNTIME_ERROR, &["BPF file system", "mount"], "no bpffs")?;
 
     let holder = host.namespace().enter(|| UdpSocket::bind("0.0.0.0:319").context("cannot take port 319"))?;
     let taken = programs.run(host, programs.command_with_directories("server"))?;
@@ -216,10 +212,9 @@ fn lab(test: &str) -> Result<Option<(PtpCtl, World)>> {
     Ok(Some((PtpCtl::new(&PtpCtl::find()?)?, world)))
 }
 
-fn ended(command: &mut Command) -> Result<Ended> {
-    let output = command.output()?;
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-    Ok(Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) })
+/// Outside of any namespace.
+fn run(command: Command) -> Result<Ended> {
+    Ended::of(Process::spawn("ptp-ctl", command)?)
 }
 
 /// It failed with this code and said all of the words; it did not panic.

@@ -11,8 +11,9 @@ use std::time::Duration;
 const NEEDS: &[Need] = &[Need::Root, Need::Program("ip"), Need::Program(PTP4L), Need::PtpCtl];
 /// Longer than any of this takes on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Both ends count one clock, so this is measurement error alone, and mostly the scheduler's.
-const CLOSE_NS: f64 = 20_000.0;
+/// Both ends count one clock, so this is measurement error alone. On a busy machine caches and the scheduler make tens of
+/// microseconds of it; what is looked for here is wrong by far more.
+const CLOSE_NS: f64 = 100_000.0;
 
 /// The world carries PTP and the peer works in it: without this, the other tests here say nothing.
 #[test]
@@ -23,7 +24,7 @@ fn ptp4l_works_with_itself() -> Result<()> {
     let world = World::new(&["server", "client"])?;
     let [server, client] = world.hosts() else { unreachable!("two names were given") };
     for family in [Family::V4, Family::V6] {
-        let _server = Ptp4l::server(server, Plane::Peer, family, 128)?;
+        let _server = Ptp4l::server(server, Plane::Peer, family)?;
         assert_ptp4l_follows(client, server, Plane::Peer, family)?;
     }
     Ok(())
@@ -38,7 +39,7 @@ fn our_client_follows_ptp4l() -> Result<()> {
     let world = World::new(&["server", "client"])?;
     let [server, client] = world.hosts() else { unreachable!("two names were given") };
     for family in [Family::V4, Family::V6] {
-        let _server = Ptp4l::server(server, Plane::Ours, family, 128)?;
+        let _server = Ptp4l::server(server, Plane::Ours, family)?;
         let options = ["--virtual-offset", "-3000000", "--virtual-frequency", "-20000"];
         let mut ours = programs.client(client, family, &[server], &options)?;
         ours.wait_for("the lock", PATIENCE, |line| is_locked(line).then_some(()))?;

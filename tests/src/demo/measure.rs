@@ -184,7 +184,7 @@ mod tests {
     const S: i64 = 1_000_000_000;
 
     fn line(text: &str) -> Line {
-        Line { arrived_ns: 0, text: text.to_owned(), json: serde_json::from_str(text).ok() }
+        Line { arrived_ns: 0, text: text.to_owned(), is_error: false, json: serde_json::from_str(text).ok() }
     }
 
     fn sample(time_ns: i64, server: &str, used: bool) -> Line {

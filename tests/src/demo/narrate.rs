@@ -4,6 +4,9 @@ use super::measure::{Event, Sample};
 use crate::peers::Reading;
 use crate::process::Line;
 
+/// A dead server is asked again and again: nothing new.
+const UNANSWERED: &str = "unanswered";
+
 /// Prints lines with the time since the client's start, and keeps what the plot shall mark.
 #[derive(Debug, Default)]
 pub(super) struct Narrator {
@@ -49,7 +52,7 @@ impl Narrator {
             self.say(time_ns, "client", &format!("data plane {plane} ({mode}), stamps: RX {rx}, TX {tx}"));
         } else if let Some(sample) = Sample::read(line) {
             self.sample(&sample, line);
-        } else if let Some(event) = line.text_of("event") {
+        } else if let Some(event) = line.text_of("event").filter(|event| *event != UNANSWERED) {
             let mut text = event.to_owned();
             for key in ["server", "reason", "detail"] {
                 if let Some(value) = line.text_of(key) {

@@ -18,8 +18,12 @@ const MARK: RGBColor = RGBColor(0xb0, 0x30, 0x30);
 const LINEAR_NS: f64 = 100.0;
 /// Upper panel: ± this many decades above the linear part, i.e. 10 ms.
 const DECADES: f64 = 5.0;
-/// Lower panel: ± this, ns.
-const ZOOM_NS: f64 = 3000.0;
+/// Lower panel: ± the first of these that holds nearly all of the truth after the start, ns.
+const ZOOMS_NS: [f64; 5] = [1e3, 3e3, 1e4, 3e4, 1e5];
+/// This long after the client's start the lower panel shall fit, s.
+const START_S: f64 = 3.0;
+/// Room for a mark's label, pixels.
+const LABEL_LENGTH: i32 = 110;
 
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -46,7 +50,7 @@ fn panels(area: &Area<'_>, series: &Series) -> Drawn {
     area.fill(&WHITE)?;
     let (upper, lower) = area.split_vertically(SIZE.1 * 11 / 20);
     panel(&upper, series, &Scale::Logarithmic)?;
-    panel(&lower, series, &Scale::Linear)?;
+    panel(&lower, series, &Scale::Linear(series.zoom_ns()))?;
     area.present()
 }
 
@@ -64,21 +68,29 @@ impl Series {
             truth,
         }
     }
+
+    fn zoom_ns(&self) -> f64 {
+        let mut errors: Vec<f64> =
+            self.truth.iter().filter(|point| point.0 > START_S).map(|point| point.1.abs()).collect();
+        errors.sort_by(f64::total_cmp);
+        let nearly_all = errors.get(errors.len() * 98 / 100).copied().unwrap_or(0.0);
+        ZOOMS_NS.into_iter().find(|zoom| *zoom > nearly_all).unwrap_or(ZOOMS_NS[ZOOMS_NS.len() - 1])
+    }
 }
 
 /// How a panel shows nanoseconds.
 enum Scale {
     /// Sign and decades above [`LINEAR_NS`].
     Logarithmic,
-    /// As they are, cut at ± [`ZOOM_NS`].
-    Linear,
+    /// As they are, up to this.
+    Linear(f64),
 }
 
 impl Scale {
     fn bound(&self) -> f64 {
         match self {
             Self::Logarithmic => DECADES + 0.4,
-            Self::Linear => ZOOM_NS,
+            Self::Linear(bound) => *bound,
         }
     }
 
@@ -86,15 +98,15 @@ impl Scale {
     fn place(&self, ns: f64) -> Option<f64> {
         let place = match self {
             Self::Logarithmic => ns.signum() * (1.0 + ns.abs() / LINEAR_NS).log10(),
-            Self::Linear => ns,
+            Self::Linear(_) => ns,
         };
         (place.abs() <= self.bound()).then_some(place)
     }
 
     fn label(&self, place: f64) -> String {
         let size = match self {
-            Self::Linear if place == 0.0 => return "0".to_owned(),
-            Self::Linear => return format!("{:+.0} µs", place / 1000.0),
+            Self::Linear(_) if place == 0.0 => return "0".to_owned(),
+            Self::Linear(_) => return format!("{:+} µs", place / 1000.0),
             Self::Logarithmic => match place.abs() {
                 decade if decade < 0.5 => return "0".to_owned(),
                 decade if decade < 1.5 => "1 µs",
@@ -110,7 +122,7 @@ impl Scale {
     fn title(&self) -> &'static str {
         match self {
             Self::Logarithmic => "Offset of the client's clock, positive = ahead (logarithmic above 100 ns)",
-            Self::Linear => "The same, closer",
+            Self::Linear(_) => "The same, closer",
         }
     }
 }
@@ -136,21 +148,22 @@ fn panel(area: &Area<'_>, series: &Series, scale: &Scale) -> Drawn {
         .y_label_formatter(&|place| scale.label(*place))
         .draw()?;
 
-    for (number, (seconds, label)) in series.marks.iter().enumerate() {
+    let mut raised = 0;
+    let mut before = f64::NEG_INFINITY;
+    for (seconds, label) in &series.marks {
         let line = [(*seconds, -bound), (*seconds, bound)];
         chart.draw_series(LineSeries::new(line, MARK.mix(0.45)))?;
         if matches!(scale, Scale::Logarithmic) {
-            // Beside its line: to the left if the next line is close.
-            let crowded =
-                series.marks.get(number + 1).is_some_and(|next| next.0 - seconds < series.end_s / 40.0);
-            let (side, shift) = if crowded { (VPos::Bottom, -2) } else { (VPos::Top, 2) };
+            // To the right of its line; above the label before it if that is close.
+            raised = if seconds - before < series.end_s / 60.0 { raised + LABEL_LENGTH } else { 0 };
+            before = *seconds;
             let style = (FONT, 12)
                 .into_font()
                 .transform(FontTransform::Rotate270)
                 .color(&MARK)
-                .pos(Pos::new(HPos::Left, side));
+                .pos(Pos::new(HPos::Left, VPos::Top));
             let at = EmptyElement::at((*seconds, -bound));
-            chart.draw_series([at + Text::new(label.clone(), (shift, -4), style)])?;
+            chart.draw_series([at + Text::new(label.clone(), (2, -4 - raised), style)])?;
         }
     }
 
@@ -173,7 +186,7 @@ fn panel(area: &Area<'_>, series: &Series, scale: &Scale) -> Drawn {
         .draw_series(LineSeries::new([], TRUTH))?
         .label("ours, in truth")
         .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], TRUTH.stroke_width(2)));
-    if matches!(scale, Scale::Linear) {
+    if matches!(scale, Scale::Linear(_)) {
         return Ok(());
     }
     chart
@@ -208,12 +221,15 @@ mod tests {
             let place = Scale::Logarithmic.place(ns).unwrap();
             assert_eq!(Scale::Logarithmic.label(place), label);
         }
-        assert_eq!(Scale::Linear.place(ZOOM_NS + 1.0), None);
+        assert_eq!(Scale::Linear(3000.0).place(3001.0), None);
     }
 
     #[test]
     fn a_curve_is_cut_where_it_leaves_the_panel() {
         let points = [(0.0, 5e6), (1.0, 10.0), (2.0, 20.0), (3.0, -9e6), (4.0, 5.0)];
-        assert_eq!(runs_inside(&points, &Scale::Linear), [vec![(1.0, 10.0), (2.0, 20.0)], vec![(4.0, 5.0)]]);
+        assert_eq!(
+            runs_inside(&points, &Scale::Linear(3000.0)),
+            [vec![(1.0, 10.0), (2.0, 20.0)], vec![(4.0, 5.0)]]
+        );
     }
 }

@@ -6,7 +6,7 @@ use super::measure::{ClientLog, Fault, LOCK_NS, PeerLog, STEADY_NS, Sample};
 use super::narrate::Narrator;
 use crate::interrupt;
 use crate::netns::{Family, Host, Plane, World};
-use crate::peers::{PTP4L, Ptp4l, Rates};
+use crate::peers::{PTP4L, Ptp4l, Rank, Rates};
 use crate::process::{Line, Process, realtime_ns};
 use crate::program::PtpCtl;
 use anyhow::{Context, Result, bail, ensure};
@@ -51,7 +51,8 @@ pub(super) struct Stage {
 #[derive(Debug)]
 struct PeerStage {
     client: Option<Ptp4l>,
-    servers: Vec<Ptp4l>,
+    first: Ptp4l,
+    _second: Ptp4l,
 }
 
 impl Stage {
@@ -93,7 +94,7 @@ impl Stage {
 
         let first = self.lose_server("SIGKILL", |stage, number| {
             if let Some(peer) = &mut stage.peer {
-                peer.servers[number].process.kill()?;
+                peer.first.process.kill()?;
             }
             stage.servers[number].kill()
         })?;
@@ -312,14 +313,12 @@ impl PeerStage {
             println!("{PEER} is not installed (Debian package linuxptp): no figures of it beside ours.");
             return Ok(None);
         }
-        println!("{PEER} does the same beside it; its servers need a few seconds to start serving.");
-        let hosts = &world.hosts()[..2];
-        let start = |(priority1, host)| Ptp4l::start_server(host, Plane::Peer, Family::V4, priority1);
-        let servers = (127..).zip(hosts).map(start).collect::<Result<Vec<_>>>()?;
-        for server in &servers {
-            server.wait_until_serving()?;
-        }
-        Ok(Some(Self { client: None, servers }))
+        println!("{PEER} does the same beside it; its server needs a few seconds to start serving.");
+        let start = |host, rank| Ptp4l::start_server(host, Plane::Peer, Family::V4, rank);
+        let first = start(&world.hosts()[0], Rank::First)?;
+        first.wait_until_serving()?;
+        let _second = start(&world.hosts()[1], Rank::Second)?;
+        Ok(Some(Self { client: None, first, _second }))
     }
 
     fn start_client(&mut self, world: &World) -> Result<()> {

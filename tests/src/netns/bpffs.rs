@@ -25,7 +25,7 @@ impl BpfFs {
         self.0.path()
     }
 
-    /// Paths of everything pinned in it.
+    /// Paths of everything pinned in it; the kernel's own iterators at its root do not count.
     pub fn pins(&self) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         let mut directories = vec![self.path().to_owned()];
@@ -36,6 +36,7 @@ impl BpfFs {
                 into.push(entry.path());
             }
         }
+        found.retain(|path| path.extension() != Some("debug".as_ref()));
         Ok(found)
     }
 }

@@ -151,11 +151,6 @@ impl Host {
         self.namespace.enter(move || Process::spawn(name, command))
     }
 
-    /// Runs a program inside the namespace to its end.
-    pub fn output(&self, mut command: Command) -> Result<std::process::Output> {
-        self.namespace.enter(move || command.output().with_context(|| format!("cannot start {command:?}")))
-    }
-
     /// Whether a UDP datagram reaches `to` and its answer comes back within a second.
     pub fn reaches(&self, to: &Self, plane: Plane, family: Family) -> Result<bool> {
         let near = self.socket(plane, family)?;
