@@ -9,8 +9,8 @@ const STAMP_NOISE_NS: f64 = 200.0;
 
 /// The path delays of the last exchanges with one server.
 ///
-/// An exchange that took much longer than the fastest was held up somewhere, most likely in one direction only: its
-/// offset is wrong by up to half of the excess. The bound adapts to what is usual on this path.
+/// An exchange that took much longer than usual was held up somewhere, most likely in one direction only: its offset is
+/// wrong by up to half of the excess. What is usual is the half of them around the median.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DelayFilter {
     delays: [f64; WINDOW],
@@ -24,26 +24,19 @@ impl DelayFilter {
         self.delays[self.next] = delay_ns;
         self.next = (self.next + 1) % WINDOW;
         self.count = (self.count + 1).min(WINDOW);
-        if self.count < ENOUGH {
-            return true;
-        }
-        let (floor, median) = self.floor_and_median();
-        delay_ns - floor <= 2.0 * (median - floor).max(STAMP_NOISE_NS)
+        self.count < ENOUGH || delay_ns - self.quartile(2) <= 1.5 * self.noise_ns()
     }
 
-    /// How far apart the offsets of accepted exchanges are, ns.
+    /// How far apart the offsets of accepted exchanges are, ns: as far as the lower quartile of the delays is from
+    /// their median, which what was held up does not reach.
     pub(super) fn noise_ns(&self) -> f64 {
-        let (floor, median) = self.floor_and_median();
-        (median - floor).max(STAMP_NOISE_NS)
+        (self.quartile(2) - self.quartile(1)).max(STAMP_NOISE_NS)
     }
 
-    fn floor_and_median(&self) -> (f64, f64) {
+    fn quartile(&self, quarters: usize) -> f64 {
         let mut sorted = self.delays;
         let sorted = &mut sorted[..self.count];
         sorted.sort_unstable_by(f64::total_cmp);
-        match sorted {
-            [] => (0.0, 0.0),
-            [floor, ..] => (*floor, sorted[sorted.len() / 2]),
-        }
+        sorted.get(self.count * quarters / 4).copied().unwrap_or(0.0)
     }
 }

@@ -23,6 +23,11 @@ const OMEGA_STEP: f64 = 0.3;
 const STEP_CONFIRMATIONS: u32 = 3;
 /// Measurements in a row within the noise before the clock counts as locked, or outside before it no longer does.
 const LOCK_CONFIRMATIONS: u32 = 4;
+/// Once locked, an offset counts for no more than so many times the noise: one that is further out is most likely
+/// wrong, and if it is not, the next ones say the same.
+const LARGEST_OFFSET: f64 = 2.0;
+/// Offsets below so many times the noise are settled.
+const LOCK_NOISE: f64 = 4.0;
 /// Offsets below this are settled whatever the noise, ns.
 const LOCK_OFFSET_NS: f64 = 2_000.0;
 /// A gap after which nothing can be said of the time between, s.
@@ -118,19 +123,30 @@ impl PiServo {
             return self.start(measurement);
         }
         self.above_threshold = 0;
+        let was_locked = self.locked;
+        self.judge(&measurement);
+        // Out of step: something has changed, and what was learned before counts for less.
+        let since = if was_locked && !self.locked { measurement.at } else { since };
         self.stage = Stage::Closed { since, last: measurement.at };
 
-        let settled = OMEGA_LAST * (QUIET_NS / measurement.noise_ns).sqrt().clamp(OMEGA_NOISY, 1.0);
+        let noise_ns = measurement.noise_ns;
+        let limit = if self.locked { LOCK_OFFSET_NS.max(LARGEST_OFFSET * noise_ns) } else { f64::INFINITY };
+        let offset_ns = offset_ns.clamp(-limit, limit);
+        let settled = OMEGA_LAST * (QUIET_NS / noise_ns).sqrt().clamp(OMEGA_NOISY, 1.0);
         let settling = OMEGA_TIME / (seconds(measurement.at, since) + OMEGA_TIME / OMEGA_FIRST);
         let omega = settling.max(settled).min(OMEGA_STEP / interval);
         self.integral_ppb = self.clamp(self.integral_ppb - omega * omega * interval * offset_ns);
-        let settled = offset_ns.abs() < LOCK_OFFSET_NS.max(4.0 * measurement.noise_ns);
-        self.contrary = if settled == self.locked { 0 } else { self.contrary + 1 };
+        self.slew(self.integral_ppb - 2.0 * omega * offset_ns)
+    }
+
+    /// Locked or not: by several measurements in a row that contradict what was so far.
+    fn judge(&mut self, measurement: &Measurement) {
+        let within = measurement.offset_ns.abs() < LOCK_OFFSET_NS.max(LOCK_NOISE * measurement.noise_ns);
+        self.contrary = if within == self.locked { 0 } else { self.contrary + 1 };
         if self.contrary >= LOCK_CONFIRMATIONS {
-            self.locked = settled;
+            self.locked = within;
             self.contrary = 0;
         }
-        self.slew(self.integral_ppb - 2.0 * omega * offset_ns)
     }
 }
 
