@@ -59,6 +59,10 @@ impl Reading {
     }
 }
 
+/// What makes a client of it. Not the option for that: with it, ptp4l opens its sockets anew when a server is lost, and
+/// binds them to all interfaces first, which fails while another PTP program has the port on one of them.
+const CLIENT_ONLY: &str = "priority1 255\nclockClass 255\ninhibit_multicast_service 1\n";
+
 /// Which of two servers for one client.
 ///
 /// ptp4l 3.1.1 as a client, when the better one of two servers announces itself at the same moment but after the other,
@@ -119,7 +123,7 @@ impl Ptp4l {
         rates: Rates,
     ) -> Result<Self> {
         let transport = transport(family);
-        let mut head = config(rates) + "slaveOnly 1\nunicast_req_duration 120\n";
+        let mut head = config(rates) + CLIENT_ONLY + "unicast_req_duration 120\n";
         head += "[unicast_master_table]\ntable_id 1\nlogQueryInterval 0\n";
         for server in servers {
             head += &format!("{transport} {server}\n");

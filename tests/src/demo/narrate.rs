@@ -12,6 +12,7 @@ const UNANSWERED: &str = "unanswered";
 pub(super) struct Narrator {
     started_ns: i64,
     next_second: i64,
+    recent_offsets_ns: Vec<f64>,
     true_error_ns: Option<f64>,
     peer_server: String,
     peer_measures: bool,
@@ -83,18 +84,25 @@ impl Narrator {
         }
     }
 
-    /// One line each second is enough of eight samples.
+    /// One line each second is enough of eight samples: their median.
     fn sample(&mut self, sample: &Sample, line: &Line) {
+        if !sample.used {
+            return;
+        }
+        self.recent_offsets_ns.push(sample.offset_ns);
         let second = (sample.time_ns - self.started_ns) / 1_000_000_000;
-        if !sample.used || second < self.next_second {
+        if second < self.next_second {
             return;
         }
         self.next_second = second + 1;
+        let mut offsets = std::mem::take(&mut self.recent_offsets_ns);
+        offsets.sort_by(f64::total_cmp);
+        let offset_ns = offsets[offsets.len() / 2];
         let truth = self.true_error_ns.map_or_else(|| "unknown".to_owned(), duration);
         let text = format!(
             "{:<11} {:>11} measured, {:>11} in truth, path {:>8}, rate {:>+9.0} ppb, from {}",
             line.text_of("state").unwrap_or("-"),
-            duration(sample.offset_ns),
+            duration(offset_ns),
             truth,
             line.number_of("path_delay_ns").map_or_else(|| "-".to_owned(), duration),
             line.number_of("frequency_ppb").unwrap_or(0.0),
