@@ -50,9 +50,9 @@ fn state(world: &World, client: NodeId) -> State {
 }
 
 #[test]
-fn locks_within_two_seconds_and_stays() {
+fn locks_within_three_seconds_and_stays() {
     let (mut world, _, _, client) = two_servers(1);
-    world.run_for(secs(2.0));
+    world.run_for(secs(3.0));
     assert_eq!(state(&world, client), State::Locked);
     assert_eq!(selected(&world, client), Some(SERVER_A));
     let first = world.take_reports();

@@ -8,6 +8,7 @@ pub mod config;
 mod counters;
 pub mod event;
 mod packet;
+mod quartile;
 pub mod select;
 pub mod server;
 pub mod servo;

@@ -5,15 +5,18 @@ use super::{SocketConfig, holder};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrIn6,
-    SockaddrStorage, TimestampingFlag, bind, recvmsg, sendto, setsockopt, socket, sockopt,
+    SockaddrStorage, TimestampingFlag, bind, recvmsg, sendmsg, sendto, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeSpec;
 use ptp_common::net::{Channel, EVENT_PORT, GENERAL_PORT};
 use ptp_common::time::{NANOS_PER_SEC, RawStamp, StampSource};
 use std::ffi::OsString;
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// What follows every message over IPv6: room for whoever corrects the UDP checksum on the way (IEEE 1588-2019, annex D).
+const IPV6_PADDING: [u8; 2] = [0; 2];
 
 /// Hop limit of what is sent: the default of IP hosts. PTP sets none for unicast.
 const HOP_LIMIT: u8 = 64;
@@ -132,7 +135,9 @@ impl Socket {
             IpAddr::V4(to) => sendto(fd, octets, &SockaddrIn::from(SocketAddrV4::new(to, self.port)), flags)?,
             IpAddr::V6(to) => {
                 let scope = if to.is_unicast_link_local() { self.ifindex } else { 0 };
-                sendto(fd, octets, &SockaddrIn6::from(SocketAddrV6::new(to, self.port, 0, scope)), flags)?
+                let to = SockaddrIn6::from(SocketAddrV6::new(to, self.port, 0, scope));
+                let payload = [IoSlice::new(octets), IoSlice::new(&IPV6_PADDING)];
+                sendmsg(fd, &payload, &[], flags, Some(&to))?
             }
         };
         Ok(())

@@ -1,5 +1,7 @@
 //! Which exchanges were delayed on their way.
 
+use crate::engine::quartile::quartile;
+
 /// Exchanges that are compared.
 const WINDOW: usize = 16;
 /// Fewest of them from which anything can be said.
@@ -34,9 +36,6 @@ impl DelayFilter {
     }
 
     fn quartile(&self, quarters: usize) -> f64 {
-        let mut sorted = self.delays;
-        let sorted = &mut sorted[..self.count];
-        sorted.sort_unstable_by(f64::total_cmp);
-        sorted.get(self.count * quarters / 4).copied().unwrap_or(0.0)
+        quartile::<WINDOW>(self.delays[..self.count].iter().copied(), quarters)
     }
 }

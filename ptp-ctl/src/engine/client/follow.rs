@@ -39,7 +39,7 @@ impl Client {
         let mut decision = Decision::Hold;
         if let Some(servo) = self.servo.as_mut().filter(|_| selected && undisturbed) {
             let (at, end) = (exchange.t1 + (exchange.t4 - exchange.t1) / 2, exchange.t4);
-            decision = servo.update(Measurement { at, end, offset_ns, noise_ns });
+            decision = servo.update(Measurement { at, end, offset_ns, delay_ns: path_delay_ns, noise_ns });
         }
         self.apply(now, decision);
         self.outputs.push_back(Output::Sample(Sample {

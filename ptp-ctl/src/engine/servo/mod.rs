@@ -35,6 +35,8 @@ pub struct Measurement {
     pub end: Timestamp,
     /// Local clock minus server's, ns.
     pub offset_ns: f64,
+    /// Mean path delay of the exchange, ns.
+    pub delay_ns: f64,
     /// How far apart measurements of an unchanged clock are at the moment, ns.
     pub noise_ns: f64,
 }

@@ -31,7 +31,13 @@ impl Plant {
             worst = worst.max(self.error_ns.abs());
             let offset_ns = self.error_ns + noise();
             let at = Timestamp::from_nanos(self.now_ns);
-            match self.servo.update(Measurement { at, end: at, offset_ns, noise_ns: 200.0 }) {
+            match self.servo.update(Measurement {
+                at,
+                end: at,
+                offset_ns,
+                delay_ns: 1_000.0,
+                noise_ns: 200.0,
+            }) {
                 Decision::Hold => {}
                 Decision::Slew { frequency_ppb } => self.adjustment_ppb = frequency_ppb,
                 Decision::Step { offset_ns, frequency_ppb } => {
