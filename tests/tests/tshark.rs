@@ -11,7 +11,7 @@ use ptp_common::wire::{
 };
 use ptp_tests::{Need, have};
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// What tshark must find: its field's name, and the values of all its occurrences.
 type Fields = BTreeMap<&'static str, Vec<i128>>;

@@ -31,11 +31,11 @@ impl World {
     pub(crate) fn new(test: &str) -> Option<Self> {
         let missing = probe::missing_capabilities();
         if !missing.is_empty() {
-            eprintln!("SKIPPED: {test}: needs {}", missing.join(" and "));
+            ptp_tests::skip(test, &format!("needs {}", missing.join(" and ")));
             return None;
         }
         if !probe::is_embedded() {
-            eprintln!("SKIPPED: {test}: no XDP object, run `cargo xtask build-ebpf`");
+            ptp_tests::skip(test, "no XDP object, run `cargo xtask build-ebpf`");
             return None;
         }
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);

@@ -11,8 +11,7 @@ pub(super) fn isolated(name: &str, test: impl AsyncFnOnce() + Send + 'static) {
     let name = name.to_owned();
     let body = move || {
         if let Err(error) = unshare(CloneFlags::CLONE_NEWNET) {
-            // Not by `eprintln!`, which the test harness hides when the test passes.
-            let _ = writeln!(stderr(), "SKIPPED: {name}: no private network namespace: {error}");
+            skip(&name, &format!("no private network namespace: {error}"));
             return;
         }
         ip("link set lo up");
@@ -20,6 +19,17 @@ pub(super) fn isolated(name: &str, test: impl AsyncFnOnce() + Send + 'static) {
     };
     if let Err(panic) = thread::spawn(body).join() {
         std::panic::resume_unwind(panic);
+    }
+}
+
+/// As `ptp_tests::skip`, which depends on this crate: to stderr, and into the file that `cargo xtask test` collects.
+fn skip(test: &str, why: &str) {
+    let line = format!("SKIPPED: {test}: {why}\n");
+    // Not by `eprint!`, which the test harness hides when the test passes.
+    let _ = stderr().write_all(line.as_bytes());
+    if let Some(log) = std::env::var_os("PTP_SKIP_LOG") {
+        let mut log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+        log.write_all(line.as_bytes()).unwrap();
     }
 }
 
