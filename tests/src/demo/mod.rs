@@ -87,7 +87,7 @@ fn report(ours: &ClientLog, peer: Option<&PeerLog>, faults: &Faults) -> Report {
 
     let until = faults.sigkill.as_ref().map(|fault| fault.at_ns);
     let steady = until.and_then(|until| ours.steady_error(until));
-    let peer_steady = |peer: &PeerLog| until.and_then(|until| peer.steady_error(until));
+    let peer_steady = |peer: &PeerLog| faults.peer_sigkill.and_then(|until| peer.steady_error(until));
     let spread = |metric: &str, ours: Option<f64>, peer: &dyn Fn(&PeerLog) -> Option<f64>| {
         beside(Row::new("steady", metric, "ns", ours), peer)
     };
@@ -98,7 +98,7 @@ fn report(ours: &ClientLog, peer: Option<&PeerLog>, faults: &Faults) -> Report {
 
     let failover = |fault: &Option<Fault>| fault.as_ref().and_then(|fault| ours.failover_ms(fault));
     let sigkill = Row::new("sigkill", "failover_ms", "ms", failover(&faults.sigkill));
-    let peer_failover = |peer: &PeerLog| peer.failover_ms(faults.sigkill.as_ref()?.at_ns);
+    let peer_failover = |peer: &PeerLog| peer.failover_ms(faults.peer_sigkill?);
     row(beside(sigkill, &peer_failover).judged(Bar::Below(1000.0)));
     row(Row::new("router_drop", "failover_ms", "ms", failover(&faults.router_drop))
         .judged(Bar::Below(1000.0)));
@@ -110,4 +110,6 @@ fn report(ours: &ClientLog, peer: Option<&PeerLog>, faults: &Faults) -> Report {
 pub struct Faults {
     sigkill: Option<Fault>,
     router_drop: Option<Fault>,
+    /// When ptp4l's server was killed, CLOCK_REALTIME in ns.
+    peer_sigkill: Option<i64>,
 }

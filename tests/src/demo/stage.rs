@@ -21,7 +21,7 @@ const VIRTUAL_FREQUENCY_PPB: &str = "30000";
 const WAIT_TO_RESTORE_S: &str = "2";
 /// The client locks in a second or two; this is for a machine that is busy with other things.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
-/// The steady phase, with a second before it to settle after the lock and for ptp4l's start.
+/// The steady phase, with time before it to settle after the lock.
 const STEADY: Duration = Duration::from_nanos(STEADY_NS.cast_unsigned());
 const SETTLE: Duration = Duration::from_secs(4);
 /// A switch takes a fraction of a second; ptp4l takes 3 s.
@@ -31,6 +31,9 @@ const RETURN_TIMEOUT: Duration = Duration::from_secs(12);
 /// Quiet time to look at between two acts.
 const PAUSE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(20);
+const PEER_TICK: Duration = Duration::from_millis(200);
+/// ptp4l's steady phase.
+const PEER_STEADY: Duration = Duration::from_nanos(STEADY_NS.cast_unsigned());
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Everything that runs. Fields are dropped in this order: programs before the namespaces they are in.
@@ -62,7 +65,7 @@ impl Stage {
         println!(
             "Two servers and a client in network namespaces, a router between them (IPv4, native XDP on veth)."
         );
-        let world = World::new(&["east", "west", "client"])?;
+        let world = World::new(&["east", "west", "client", "beside"])?;
         let peer = PeerStage::set(&world)?;
         let mut stage = Self {
             client: None,
@@ -85,22 +88,19 @@ impl Stage {
 
     /// The whole play, about 30 s.
     pub(super) fn play(&mut self) -> Result<()> {
-        self.start_clients()?;
+        self.start_client()?;
         self.follow_until("the client to lock", LOCK_TIMEOUT, |line| {
             (line.is("sample") && line.text_of("state") == Some("locked")).then_some(())
         })?;
         self.follow_for(SETTLE)?;
         self.follow_for(STEADY)?;
 
-        let first = self.lose_server("SIGKILL", |stage, number| {
-            if let Some(peer) = &mut stage.peer {
-                peer.first.process.kill()?;
-            }
-            stage.servers[number].kill()
-        })?;
+        let first = self.lose_server("SIGKILL", |stage, number| stage.servers[number].kill())?;
         self.faults.sigkill = Some(first.fault.clone());
         self.await_failover(&first)?;
-        self.await_peer_failover(&first)?;
+        // From here on ptp4l does the same. Not before: the packets of each would warm the caches of the router for
+        // the other's, more on one way than on the other, and so disturb what is measured in the steady phase.
+        self.start_peer_client()?;
         self.follow_for(PAUSE)?;
 
         let server = self.start_server(first.number)?;
@@ -123,7 +123,8 @@ impl Stage {
         self.world.router().restore(address)?;
         self.narrator.act(realtime_ns(), &format!("router forwards {}", second.fault.server));
         self.await_return(&second)?;
-        self.follow_for(PAUSE)
+        self.follow_for(PAUSE)?;
+        self.lose_peer_server()
     }
 
     /// Ends our programs as a user would; each must end well.
@@ -165,10 +166,34 @@ impl Stage {
         self.programs.server(&self.server_hosts()[number], name, &[])
     }
 
-    fn start_clients(&mut self) -> Result<()> {
+    fn start_peer_client(&mut self) -> Result<()> {
+        let Some(peer) = &mut self.peer else { return Ok(()) };
+        peer.start_client(&self.world)?;
+        self.narrator.tell(realtime_ns(), "ptp4l's client starts");
+        Ok(())
+    }
+
+    /// Once ptp4l has had its steady phase: its server is killed as ours was. Its figure is worth waiting for; that it
+    /// has one is not our business.
+    fn lose_peer_server(&mut self) -> Result<()> {
+        let Some(log) = self.peer_log() else { return Ok(()) };
+        let settled = Duration::from_secs_f64(log.first_offset_ms().unwrap_or(0.0) / 1e3) + PEER_STEADY;
+        let started = Duration::from_nanos(realtime_ns().saturating_sub(log.started_ns).unsigned_abs());
+        self.follow_for(settled.saturating_sub(started))?;
         if let Some(peer) = &mut self.peer {
-            peer.start_client(&self.world)?;
+            self.faults.peer_sigkill = Some(peer.first.process.kill()?);
         }
+        self.narrator.tell(realtime_ns(), "SIGKILL: ptp4l's server");
+        let deadline = Instant::now() + FAILOVER_TIMEOUT;
+        let killed = self.faults.peer_sigkill;
+        let switched = |log: PeerLog| killed.is_some_and(|at| log.failover_ms(at).is_some());
+        while !self.peer_log().is_some_and(switched) && Instant::now() < deadline {
+            self.follow_for(PEER_TICK)?;
+        }
+        Ok(())
+    }
+
+    fn start_client(&mut self) -> Result<()> {
         let servers: Vec<&Host> = self.server_hosts().iter().collect();
         let options = [
             "--virtual-offset",
@@ -213,17 +238,6 @@ impl Stage {
         })?;
         let milliseconds = (sample.time_ns - at_ns) / 1_000_000;
         self.narrator.tell(sample.time_ns, &format!("switched in {milliseconds} ms"));
-        Ok(())
-    }
-
-    /// Its figure is worth waiting for; that it has one is not our business.
-    fn await_peer_failover(&mut self, lost: &Lost) -> Result<()> {
-        let deadline = Instant::now() + FAILOVER_TIMEOUT;
-        while self.peer_log().is_some_and(|log| log.failover_ms(lost.fault.at_ns).is_none())
-            && Instant::now() < deadline
-        {
-            self.follow_for(TICK)?;
-        }
         Ok(())
     }
 
@@ -321,10 +335,11 @@ impl PeerStage {
         Ok(Some(Self { client: None, first, _second }))
     }
 
+    /// In a namespace of its own: it could not open its sockets beside a client that already has.
     fn start_client(&mut self, world: &World) -> Result<()> {
         let hosts = world.hosts();
         let servers = [&hosts[0], &hosts[1]].map(|host| host.address(Plane::Peer, Family::V4));
-        self.client = Some(Ptp4l::client(&hosts[2], Plane::Peer, Family::V4, &servers, Rates::default())?);
+        self.client = Some(Ptp4l::client(&hosts[3], Plane::Peer, Family::V4, &servers, Rates::default())?);
         Ok(())
     }
 }

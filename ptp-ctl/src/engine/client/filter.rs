@@ -6,6 +6,8 @@ use crate::engine::quartile::quartile;
 const WINDOW: usize = 16;
 /// Fewest of them from which anything can be said.
 const ENOUGH: usize = 5;
+/// Exchanges that are left out in a row at the most: after that, what seems held up may be the way things are now.
+const MOST_LEFT_OUT: u32 = 2;
 /// What stamps scatter by at the least, ns.
 const STAMP_NOISE_NS: f64 = 200.0;
 
@@ -18,6 +20,7 @@ pub(super) struct DelayFilter {
     delays: [f64; WINDOW],
     count: usize,
     next: usize,
+    left_out: u32,
 }
 
 impl DelayFilter {
@@ -26,7 +29,10 @@ impl DelayFilter {
         self.delays[self.next] = delay_ns;
         self.next = (self.next + 1) % WINDOW;
         self.count = (self.count + 1).min(WINDOW);
-        self.count < ENOUGH || delay_ns - self.quartile(2) <= 1.5 * self.noise_ns()
+        let usual = self.count < ENOUGH || delay_ns - self.quartile(2) <= 1.5 * self.noise_ns();
+        let accepted = usual || self.left_out >= MOST_LEFT_OUT;
+        self.left_out = if accepted { 0 } else { self.left_out + 1 };
+        accepted
     }
 
     /// How far apart the offsets of accepted exchanges are, ns: as far as the lower quartile of the delays is from

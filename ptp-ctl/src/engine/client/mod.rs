@@ -293,7 +293,7 @@ impl Client {
 
     /// A Sync came in: when to send the Delay_Req that completes the exchange.
     ///
-    /// Not at once, but half way to the next Sync. An immediate answer finds a path that the Sync has just woken up,
+    /// Not at once, but somewhere half way to the next Sync. An immediate answer finds a path that the Sync has just woken up,
     /// from the caches of the sender to the power states of every CPU on the way, and is faster than the Sync was:
     /// on virtual machines by more than 10 µs, half of which would go into the offset. Only the first one is sent at
     /// once.
@@ -305,9 +305,9 @@ impl Client {
         else {
             return;
         };
-        let at = if association.is_proven() { now + sync.mul_f64(0.45 + 0.1 * jitter) } else { now };
+        let at = if association.is_proven() { now + sync.mul_f64(0.3 + 0.4 * jitter) } else { now };
         // Where Sync comes more often than Delay_Resp is granted, most of them get no Delay_Req.
-        let allowed = association.last_delay_req.is_none_or(|last| last + delay_resp.mul_f64(0.8) <= at);
+        let allowed = association.last_delay_req.is_none_or(|last| last + delay_resp.mul_f64(0.5) <= at);
         if allowed && !association.has_timer(Timer::DelayReq) {
             association.set_timer(Timer::DelayReq, at);
         }

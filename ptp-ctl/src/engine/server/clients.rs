@@ -10,6 +10,9 @@ use std::collections::{BinaryHeap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
+/// How much the intervals between messages vary, as a share of the interval to either side.
+const JITTER: f64 = 0.09;
+
 /// A client is an address and a port identity: two behind one address are two.
 pub(super) type Key = (IpAddr, PortIdentity);
 
@@ -261,9 +264,15 @@ impl Clients {
         let next = grant.next_send.as_mut()?;
         let first = grant.last_sent.replace(now).is_none();
         let interval = interval(grant.log_interval);
-        // The first Announce and the first Sync leave together. The second ones part: a Sync behind an Announce would
-        // find its path woken up, and be faster than all others.
-        let step = if first { interval.mul_f64(0.5 + 0.5 * self.random.f64()) } else { interval };
+        // A packet that follows another one closely finds its path woken up, and is faster than all others. So nothing
+        // keeps pace with anything else: the first Announce and Sync leave together, the second ones part, and later
+        // intervals vary (IEEE 1588-2019, 9.5.9.2, lets them by 30 %).
+        let share = if first {
+            0.5 + 0.5 * self.random.f64()
+        } else {
+            1.0 - JITTER + 2.0 * JITTER * self.random.f64()
+        };
+        let step = interval.mul_f64(share);
         *next = *next + step;
         if *next <= now {
             // The machine stood still: go on from here, in the same rhythm, instead of sending what was missed.
