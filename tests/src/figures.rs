@@ -81,7 +81,8 @@ impl Row {
     #[must_use]
     pub fn judged(mut self, bar: Bar) -> Self {
         let below = |limit: f64| self.ours.as_f64().is_some_and(|ours| ours < limit);
-        let below_peer = || self.peer.as_f64().is_none_or(below);
+        // A peer that stands beside ours and came to no figure is no peer that was beaten.
+        let below_peer = || self.peer_name.is_none() || self.peer.as_f64().is_some_and(below);
         let (text, ok) = match bar {
             Bar::Below(limit) => (format!("< {limit}"), below(limit)),
             Bar::BelowPeer => ("< peer".to_owned(), self.ours.is_number() && below_peer()),
@@ -215,7 +216,8 @@ mod tests {
         assert_eq!(row(Value::Null).judged(Bar::Below(1000.0)).ok, Some(false));
         assert_eq!(row(3.into()).beside("ptp4l", 4.0).judged(Bar::BelowPeer).ok, Some(true));
         assert_eq!(row(5.into()).beside("ptp4l", 4.0).judged(Bar::BelowBoth(9.0)).ok, Some(false));
-        assert_eq!(row(5.into()).beside("ptp4l", None::<f64>).judged(Bar::BelowBoth(9.0)).ok, Some(true));
+        assert_eq!(row(5.into()).judged(Bar::BelowBoth(9.0)).ok, Some(true));
+        assert_eq!(row(5.into()).beside("ptp4l", None::<f64>).judged(Bar::BelowBoth(9.0)).ok, Some(false));
     }
 
     #[test]
