@@ -59,7 +59,7 @@ pub(crate) fn classify(context: &XdpContext) -> Result<Message, Counter> {
         return Err(Counter::NotPtpEvent);
     }
     // Before all that takes time, but not before the port is known: other traffic does not pay for it.
-    let stamp = timestamp::rx_stamp();
+    let stamp = timestamp::rx_stamp(context, controller::wanted_stamp());
     let udp = Udp {
         source_port: be16(header, udp::SOURCE_PORT),
         length: be16(header, udp::UDP_LENGTH),

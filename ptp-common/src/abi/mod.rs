@@ -4,7 +4,7 @@
 //! as they stand on the wire. Any change to a layout here raises [`ABI_VERSION`].
 
 /// Raised with every change of a layout or of the meaning of a field in this module.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Names of the program and its maps, in the object and (for the maps) in bpffs.
 pub mod names {
@@ -12,8 +12,8 @@ pub mod names {
     pub const PROGRAM: &str = "ptp_xdp";
     /// `Array<Config>` with one entry, written once by the loader.
     pub const CONFIG: &str = "PTP_CONFIG";
-    /// `Array<u64>` with one entry: CLOCK_MONOTONIC in ns when the controller was last alive; 0 = never.
-    pub const HEARTBEAT: &str = "PTP_HEARTBEAT";
+    /// `Array<Controller>` with one entry, written again and again by the controller.
+    pub const CONTROLLER: &str = "PTP_CONTROLLER";
     /// `HashMap<LocalKey, u32>`: the interface's own addresses; nothing to another is taken. The value is not used.
     pub const LOCAL: &str = "PTP_LOCAL";
     /// `HashMap<ServerKey, u32>`: whose Sync this machine's client takes. The value is not used.
@@ -49,12 +49,26 @@ pub struct Config {
     pub abi_version: u32,
     /// How the program is attached: one of the `MODE_` constants.
     pub mode: u32,
+    /// 1: loaded for its interface (device-bound), so that it can read the NIC's stamps; 0: not.
+    pub device_bound: u32,
 }
 
 /// [`Config::mode`]: in the driver.
 pub const MODE_NATIVE: u32 = 1;
 /// [`Config::mode`]: in the stack, before the protocol layers.
 pub const MODE_GENERIC: u32 = 2;
+
+/// What the controller tells the program.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Controller {
+    /// CLOCK_MONOTONIC in ns when the controller was last alive; 0 = never.
+    pub alive_ns: u64,
+    /// The stamps that it wants: [`STAMP_XDP_SOFTWARE`] or [`STAMP_XDP_HARDWARE`].
+    pub stamp_source: u32,
+    /// Zero.
+    pub padding: u32,
+}
 
 /// An address of this machine at which PTP is received: a router's interface must not take what it forwards.
 #[repr(C)]
@@ -92,10 +106,16 @@ pub struct ClientGrant {
     pub expires_ns: u64,
 }
 
+/// [`EventRecord::stamp_source`]: the stamp that the controller wants could not be had; `stamp_ns` is 0.
+pub const STAMP_NONE: u8 = 0;
 /// [`EventRecord::stamp_source`]: the program read the kernel's TAI clock.
 pub const STAMP_XDP_SOFTWARE: u8 = 1;
 /// [`EventRecord::stamp_source`]: the NIC stamped, the program read it from the frame's metadata.
 pub const STAMP_XDP_HARDWARE: u8 = 2;
+
+/// The number of the helper that the object calls for the NIC's stamp: there is none of that number. The loader puts a
+/// call of the kernel's function `bpf_xdp_metadata_rx_timestamp` in its place, or the answer that there is no stamp.
+pub const RX_TIMESTAMP_CALL: u32 = 0x4b46_0001;
 
 /// One PTP event message, handed over in the ring buffer. The frame itself is consumed.
 #[repr(C)]

@@ -2,7 +2,7 @@
 
 use super::print_json;
 use crate::config::{DEFAULT_BPFFS, XdpAttachMode};
-use crate::dataplane;
+use crate::dataplane::{self, Mode, probe};
 use crate::runtime::attach_mode;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -29,27 +29,34 @@ struct Report<'a> {
     interface: &'a str,
     ifindex: u32,
     xdp_mode: &'static str,
+    nic_stamps: bool,
     pins: PathBuf,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mode = attach_mode(args.xdp_mode);
     let options = dataplane::Options {
         interface: args.interface.clone(),
-        mode: attach_mode(args.xdp_mode),
+        mode,
         bpffs: args.bpffs.clone(),
+        // It then serves a controller of any clock.
+        nic_stamps: mode == Mode::Native && probe::can_read_nic_stamps(&args.interface)?,
     };
     let done = dataplane::attach(&options)?;
     let report = Report {
         interface: &args.interface,
         ifindex: done.ifindex,
         xdp_mode: done.mode.name(),
+        nic_stamps: done.nic_stamps,
         pins: done.directory,
     };
     if args.json {
         print_json(&report)?;
     } else {
         let Report { interface, xdp_mode, pins, .. } = &report;
+        let stamps = if report.nic_stamps { "can" } else { "cannot" };
         println!("{interface}: attached in {xdp_mode} mode, pinned in {}", pins.display());
+        println!("It {stamps} read the NIC's stamps (xdp-hw, for `--clock phc`).");
         println!("It takes packets only while `ptp-ctl client` or `ptp-ctl server` runs on {interface}.");
     }
     Ok(ExitCode::SUCCESS)

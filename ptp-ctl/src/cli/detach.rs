@@ -32,6 +32,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         // Detaching does not ask how it was attached.
         mode: Mode::Native,
         bpffs: args.bpffs.clone(),
+        nic_stamps: false,
     };
     let report = Report { interface: &args.interface, removed: dataplane::detach(&options)?.removed };
     if args.json {

@@ -17,6 +17,8 @@ pub struct AttachReport {
     pub ifindex: u32,
     /// The mode that the program runs in.
     pub mode: Mode,
+    /// It can read the NIC's stamps.
+    pub nic_stamps: bool,
     /// Where program, link and maps are pinned.
     pub directory: PathBuf,
 }
@@ -50,7 +52,7 @@ pub fn attach(options: &Options) -> Result<AttachReport, DataPlaneError> {
             });
         }
     }
-    let mut loaded = object::load(options.mode)?;
+    let mut loaded = object::load_for(options, ifindex)?;
     // First the part that fails most often: there is nothing to clean up then.
     let link = to_hook(&mut loaded, &options.interface, ifindex)?;
     pins.create()?;
@@ -59,7 +61,12 @@ pub fn attach(options: &Options) -> Result<AttachReport, DataPlaneError> {
         let _ = pins.remove();
         return Err(error);
     }
-    Ok(AttachReport { ifindex, mode: options.mode, directory: pins.directory().to_owned() })
+    Ok(AttachReport {
+        ifindex,
+        mode: options.mode,
+        nic_stamps: options.nic_stamps,
+        directory: pins.directory().to_owned(),
+    })
 }
 
 /// Undoes `attach`, also one that was interrupted. For an interface that is gone, removes what it left.

@@ -27,18 +27,21 @@ pub struct RecordCounters {
     pub checksum_pseudo_header: u64,
     /// Dropped: the UDP checksum is wrong.
     pub checksum_wrong: u64,
+    /// Given to the controller without an RX stamp: the NIC gave none.
+    pub stamp_lost: u64,
     /// Dropped: no record that this controller understands. It means a bug or a foreign writer.
     pub malformed: u64,
 }
 
 impl RecordCounters {
     /// All of them, with the name used in every report.
-    pub fn named(&self) -> [(&'static str, u64); 5] {
+    pub fn named(&self) -> [(&'static str, u64); 6] {
         [
             ("checksum_right", self.checksum_right),
             ("checksum_zero", self.checksum_zero),
             ("checksum_pseudo_header", self.checksum_pseudo_header),
             ("checksum_wrong", self.checksum_wrong),
+            ("stamp_lost", self.stamp_lost),
             ("malformed", self.malformed),
         ]
     }

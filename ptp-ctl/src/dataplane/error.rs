@@ -27,6 +27,31 @@ pub enum DataPlaneError {
          `--data-plane socket` works without it"
     )]
     Load(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The kernel has no type information, or not the function for the NIC's stamps.
+    #[error(
+        "this kernel gives no NIC stamps to XDP programs ({0}): Linux 6.3 with BTF does; use \
+         `--rx-timestamp socket-hw`"
+    )]
+    NoKfunc(String),
+    /// The driver gives no metadata to programs, or the kernel refuses the program in that form.
+    #[error("the XDP program cannot be loaded to read the NIC's stamps; use `--rx-timestamp socket-hw`")]
+    DeviceBound {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Generic mode, and the NIC's stamps are wanted.
+    #[error("only native mode gives the NIC's stamps to XDP programs: use `--xdp-mode native`")]
+    NicStampsGeneric,
+    /// The pinned program cannot read the NIC's stamps.
+    #[error(
+        "the program attached to {interface} was not loaded to read the NIC's stamps: run `ptp-ctl detach \
+         {interface}` and `ptp-ctl attach {interface}`, or use `--rx-timestamp socket-hw`"
+    )]
+    NotDeviceBound {
+        /// The interface.
+        interface: String,
+    },
     /// Not allowed.
     #[error("XDP needs root, or the capabilities {missing}; `--data-plane socket` works without XDP")]
     Privileges {

@@ -4,13 +4,13 @@ use super::error::DataPlaneError;
 use super::pod::Plain;
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
-use ptp_common::abi::{ABI_VERSION, ClientGrant, ClientKey, Config, LocalKey, ServerKey, names};
+use ptp_common::abi::{ABI_VERSION, ClientGrant, ClientKey, Config, Controller, LocalKey, ServerKey, names};
 use std::path::Path;
 
 /// Those that are pinned: all of them.
 pub(super) const NAMES: [&str; 7] = [
     names::CONFIG,
-    names::HEARTBEAT,
+    names::CONTROLLER,
     names::LOCAL,
     names::SERVERS,
     names::CLIENTS,
@@ -19,7 +19,7 @@ pub(super) const NAMES: [&str; 7] = [
 ];
 
 pub(super) struct Maps {
-    pub(super) heartbeat: Array<MapData, u64>,
+    pub(super) controller: Array<MapData, Plain<Controller>>,
     pub(super) local: HashMap<MapData, Plain<LocalKey>, u32>,
     pub(super) servers: HashMap<MapData, Plain<ServerKey>, u32>,
     pub(super) clients: HashMap<MapData, Plain<ClientKey>, Plain<ClientGrant>>,
@@ -44,7 +44,7 @@ impl Maps {
         mut map: impl FnMut(&'static str) -> Result<Map, DataPlaneError>,
     ) -> Result<Self, DataPlaneError> {
         Ok(Self {
-            heartbeat: typed(map(names::HEARTBEAT)?, names::HEARTBEAT)?,
+            controller: typed(map(names::CONTROLLER)?, names::CONTROLLER)?,
             local: typed(map(names::LOCAL)?, names::LOCAL)?,
             servers: typed(map(names::SERVERS)?, names::SERVERS)?,
             clients: typed(map(names::CLIENTS)?, names::CLIENTS)?,
@@ -55,12 +55,13 @@ impl Maps {
 }
 
 /// Tells the program that it may work.
-pub(super) fn write_config(ebpf: &mut Ebpf, mode: u32) -> Result<(), DataPlaneError> {
+pub(super) fn write_config(ebpf: &mut Ebpf, mode: u32, device_bound: bool) -> Result<(), DataPlaneError> {
     let map = ebpf
         .map_mut(names::CONFIG)
         .ok_or_else(|| DataPlaneError::BadObject(format!("it has no map {}", names::CONFIG)))?;
+    let config = Config { abi_version: ABI_VERSION, mode, device_bound: device_bound.into() };
     Array::<_, Plain<Config>>::try_from(map)
-        .and_then(|mut config| config.set(0, Plain(Config { abi_version: ABI_VERSION, mode }), 0))
+        .and_then(|mut map| map.set(0, Plain(config), 0))
         .map_err(access(names::CONFIG))
 }
 

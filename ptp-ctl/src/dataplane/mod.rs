@@ -4,9 +4,11 @@
 
 mod attach;
 mod counters;
+mod device_bound;
 mod error;
 mod events;
 mod holder;
+mod kfunc;
 mod log;
 mod maps;
 mod netlink;
@@ -28,7 +30,7 @@ use maps::{Maps, access};
 use nix::fcntl::{Flock, FlockArg};
 use pins::{Pins, State, pin_error};
 use pod::Plain;
-use ptp_common::abi::{self, ClientGrant, ClientKey, LocalKey, ServerKey, names};
+use ptp_common::abi::{self, ClientGrant, ClientKey, Controller, LocalKey, ServerKey, names};
 use std::fmt;
 use std::fs::File;
 use std::net::IpAddr;
@@ -82,14 +84,19 @@ pub struct Options {
     pub interface: String,
     /// Never another than this one is used.
     pub mode: Mode,
-    /// A mounted BPF file system. Needed by [`attach`] and [`detach`]; [`DataPlane::open`] looks there for pins.
+    /// A mounted BPF file system. Needed by [`attach`], [`detach`] and with `nic_stamps`; [`DataPlane::open`] looks
+    /// there for pins.
     pub bpffs: PathBuf,
+    /// The stamps are to be the NIC's (`xdp-hw`) instead of the program's own (`xdp-sw`): never one for the other.
+    /// [`attach`] then makes a program that can read them, which serves both kinds of controllers.
+    pub nic_stamps: bool,
 }
 
 /// The program at work for one controller.
 pub struct DataPlane {
     maps: Maps,
     mode: Mode,
+    nic_stamps: bool,
     records: RecordCounters,
     log: ProgramLog,
     hold: Hold,
@@ -98,7 +105,7 @@ pub struct DataPlane {
 /// What keeps the program at the hook, or us its only user.
 enum Hold {
     /// Program and link go with the process.
-    Own(Loaded),
+    Own(Box<Loaded>),
     /// The pins keep the program; the lock on their directory keeps other controllers out.
     Pinned(#[expect(dead_code, reason = "held for the lock")] Flock<File>),
 }
@@ -125,27 +132,34 @@ impl DataPlane {
             }
             State::Attached { program_id } => return Self::take_over(options, &pins, program_id),
         }
-        let mut loaded = load(options.mode)?;
+        let mut loaded = object::load_for(options, ifindex)?;
         attach::to_hook(&mut loaded, &options.interface, ifindex)?;
-        Self::from_loaded(loaded)
+        Self::new(loaded, options.nic_stamps)
     }
 
-    /// The maps of a program that was loaded and is kept at its hook, if it is at one, by `loaded`.
-    pub fn from_loaded(mut loaded: Loaded) -> Result<Self, DataPlaneError> {
+    /// The maps of a program that was loaded and is kept at its hook, if it is at one, by `loaded`. It takes its own
+    /// stamps.
+    pub fn from_loaded(loaded: Loaded) -> Result<Self, DataPlaneError> {
+        Self::new(loaded, false)
+    }
+
+    fn new(mut loaded: Loaded, nic_stamps: bool) -> Result<Self, DataPlaneError> {
         let log = match loaded.program()?.info() {
             Ok(info) => ProgramLog::of(info.id()),
             Err(error) => return Err(DataPlaneError::Load(error.into())),
         };
         let maps = Maps::take(&mut loaded.ebpf)?;
         let mode = loaded.mode;
-        Ok(Self { maps, mode, records: RecordCounters::default(), log, hold: Hold::Own(loaded) })
+        let hold = Hold::Own(Box::new(loaded));
+        Ok(Self { maps, mode, nic_stamps, records: RecordCounters::default(), log, hold })
     }
 
     /// Says that the controller is alive at `now` (CLOCK_MONOTONIC, ns). To be repeated well within
     /// [`abi::HEARTBEAT_TIMEOUT_NS`]: without it the program takes nothing.
     pub fn heartbeat(&mut self, now: u64) -> Result<(), DataPlaneError> {
         self.log.flush();
-        self.maps.heartbeat.set(0, now, 0).map_err(access(names::HEARTBEAT))
+        let source = if self.nic_stamps { abi::STAMP_XDP_HARDWARE } else { abi::STAMP_XDP_SOFTWARE };
+        self.tell(Controller { alive_ns: now, stamp_source: source.into(), padding: 0 })
     }
 
     /// The servers whose Sync messages are taken: these and no others.
@@ -237,12 +251,16 @@ impl DataPlane {
                 wanted: options.mode,
             });
         }
+        if options.nic_stamps && config.device_bound == 0 {
+            return Err(DataPlaneError::NotDeviceBound { interface: options.interface.clone() });
+        }
         let directory = File::open(pins.directory()).map_err(pin_error("open", pins.directory()))?;
         let lock = Flock::lock(directory, FlockArg::LockExclusiveNonblock)
             .map_err(|_| DataPlaneError::InUse { interface: options.interface.clone() })?;
         let mut plane = Self {
             maps: Maps::from_pins(pins.directory())?,
             mode: pinned,
+            nic_stamps: options.nic_stamps,
             records: RecordCounters::default(),
             log: ProgramLog::of(program_id),
             hold: Hold::Pinned(lock),
@@ -253,9 +271,13 @@ impl DataPlane {
         Ok(plane)
     }
 
+    fn tell(&mut self, controller: Controller) -> Result<(), DataPlaneError> {
+        self.maps.controller.set(0, Plain(controller), 0).map_err(access(names::CONTROLLER))
+    }
+
     /// Takes no more packets, and forgets all peers.
     fn retire(&mut self) -> Result<(), DataPlaneError> {
-        self.maps.heartbeat.set(0, 0, 0).map_err(access(names::HEARTBEAT))?;
+        self.tell(Controller { alive_ns: 0, stamp_source: 0, padding: 0 })?;
         peers::clear(&mut self.maps.servers, names::SERVERS)?;
         peers::clear(&mut self.maps.clients, names::CLIENTS)?;
         peers::clear(&mut self.maps.local, names::LOCAL)

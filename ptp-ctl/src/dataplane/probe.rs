@@ -52,6 +52,12 @@ pub fn kernel_has_timestamp_kfunc() -> Option<bool> {
     Some(btf.windows(TIMESTAMP_KFUNC.len()).any(|window| window == TIMESTAMP_KFUNC))
 }
 
+/// Can a program in native mode read the NIC's stamps on this interface, as far as kernel and driver say?
+pub fn can_read_nic_stamps(interface: &str) -> Result<bool, DataPlaneError> {
+    let driver = driver_features(interface)?.is_some_and(|features| features.rx_timestamp);
+    Ok(driver && kernel_has_timestamp_kfunc() == Some(true))
+}
+
 /// What the interface's driver says of its XDP; `None` when the kernel does not tell (before Linux 6.3).
 pub fn driver_features(interface: &str) -> Result<Option<DriverFeatures>, DataPlaneError> {
     netlink::driver_features(attach::ifindex(interface)?)

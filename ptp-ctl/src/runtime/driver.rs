@@ -156,7 +156,7 @@ impl Driver {
                 counters.tai_changed += 1;
                 return;
             }
-            let rx = reading(&**clock, event.stamp, &mut counters.rx_stamp_unusable);
+            let rx = event.stamp.and_then(|stamp| reading(&**clock, stamp, &mut counters.rx_stamp_unusable));
             engine.handle(
                 *now,
                 Input::Received { bytes: event.bytes, from: event.from, channel: Channel::Event, rx },

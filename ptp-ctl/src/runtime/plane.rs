@@ -38,6 +38,7 @@ impl Plane {
             interface: common.interface.clone(),
             mode: attach_mode(common.xdp_mode),
             bpffs: common.bpffs.clone(),
+            nic_stamps: false,
         })?;
         let servers: Vec<IpAddr> = match role {
             config::Role::Client(client) => client.servers.iter().map(|server| server.address).collect(),

@@ -1,6 +1,7 @@
 //! The XDP program at real interfaces: veth pairs between network namespaces.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+mod device_bound;
 mod world;
 
 use aya::maps::{Array, Map, MapData};
@@ -123,9 +124,10 @@ fn the_stamp_is_the_time_of_arrival() {
     plane.drain(usize::MAX, |event| {
         seen += 1;
         assert_eq!((event.ifindex, event.to), (ifindex, NEAR[0].parse::<IpAddr>().unwrap()));
-        assert_eq!(event.stamp.source.name(), "xdp-sw");
+        let stamp = event.stamp.unwrap();
+        assert_eq!(stamp.source.name(), "xdp-sw");
         // The receiving side may run a little after the send call has returned.
-        let nanos = event.stamp.nanos;
+        let nanos = stamp.nanos;
         assert!((before..after + 5_000_000).contains(&nanos), "{before} {nanos} {after}");
     });
     assert_eq!(seen, 1);
@@ -183,7 +185,7 @@ fn another_version_of_the_maps_is_refused() {
     let options = bpffs.options(Mode::Native);
     let report = world.near(|| dataplane::attach(&options)).unwrap();
     let map = Map::from_map_data(MapData::from_pin(report.directory.join(names::CONFIG)).unwrap()).unwrap();
-    Array::<_, [u32; 2]>::try_from(map).unwrap().set(0, [9999, 1], 0).unwrap();
+    Array::<_, [u32; 3]>::try_from(map).unwrap().set(0, [9999, 1, 0], 0).unwrap();
     let error = world.near(|| DataPlane::open(&options)).err().unwrap();
     assert!(matches!(error, DataPlaneError::AbiMismatch { pinned: Some(9999), .. }), "{error}");
     for command in ["ptp-ctl detach", "ptp-ctl attach"] {
@@ -333,6 +335,7 @@ fn controller() {
         interface: INTERFACE.to_owned(),
         mode: Mode::Native,
         bpffs: std::env::var_os(BPFFS).unwrap().into(),
+        nic_stamps: false,
     };
     let mut plane = DataPlane::open(&options).unwrap();
     configure(&mut plane);

@@ -127,7 +127,7 @@ impl Bpffs {
     }
 
     pub(crate) fn options(&self, mode: Mode) -> Options {
-        Options { interface: INTERFACE.to_owned(), mode, bpffs: self.path().to_owned() }
+        Options { interface: INTERFACE.to_owned(), mode, bpffs: self.path().to_owned(), nic_stamps: false }
     }
 }
 

@@ -148,7 +148,7 @@ fn the_record_is_exact() {
             let mut records = 0;
             let read = bench.plane.drain(usize::MAX, |event| {
                 records += 1;
-                let RawStamp { nanos, source } = event.stamp;
+                let RawStamp { nanos, source } = event.stamp.unwrap();
                 assert!((before..=after).contains(&nanos), "{before} {nanos} {after}");
                 assert_eq!(source, StampSource::XdpSw);
                 let expected = ReceivedEvent {

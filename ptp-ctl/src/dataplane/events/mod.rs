@@ -4,7 +4,7 @@
 mod tests;
 
 use super::counters::RecordCounters;
-use ptp_common::abi::{EventRecord, MAX_PAYLOAD, STAMP_XDP_HARDWARE, STAMP_XDP_SOFTWARE};
+use ptp_common::abi::{EventRecord, MAX_PAYLOAD, STAMP_NONE, STAMP_XDP_HARDWARE, STAMP_XDP_SOFTWARE};
 use ptp_common::net::checksum::{UdpChecksum, judge_udp};
 use ptp_common::net::udp;
 use ptp_common::time::{RawStamp, StampSource};
@@ -24,8 +24,8 @@ pub struct ReceivedEvent<'a> {
     pub ifindex: u32,
     /// VLAN tag control information, 0 without a tag in the frame.
     pub vlan_tci: u16,
-    /// RX time.
-    pub stamp: RawStamp,
+    /// RX time; `None` where the NIC gave none.
+    pub stamp: Option<RawStamp>,
     /// UDP payload: the PTP message and whatever follows it.
     pub bytes: &'a [u8],
 }
@@ -46,6 +46,7 @@ pub(super) fn decode<'a>(record: &'a [u8], counters: &mut RecordCounters) -> Opt
         }
     };
     *counter += 1;
+    counters.stamp_lost += u64::from(event.stamp.is_none());
     Some(event)
 }
 
@@ -63,13 +64,12 @@ fn parse(record: &[u8]) -> Option<(ReceivedEvent<'_>, UdpChecksum)> {
         return None;
     }
     let bytes = record[offset_of!(EventRecord, payload)..].get(..length)?;
-    let stamp = RawStamp {
-        nanos: u64::from_ne_bytes(field(record, offset_of!(EventRecord, stamp_ns))?),
-        source: match record[offset_of!(EventRecord, stamp_source)] {
-            STAMP_XDP_SOFTWARE => StampSource::XdpSw,
-            STAMP_XDP_HARDWARE => StampSource::XdpHw,
-            _ => return None,
-        },
+    let nanos = u64::from_ne_bytes(field(record, offset_of!(EventRecord, stamp_ns))?);
+    let stamp = match record[offset_of!(EventRecord, stamp_source)] {
+        STAMP_NONE => None,
+        STAMP_XDP_SOFTWARE => Some(RawStamp { nanos, source: StampSource::XdpSw }),
+        STAMP_XDP_HARDWARE => Some(RawStamp { nanos, source: StampSource::XdpHw }),
+        _ => return None,
     };
     let checksum = u16_at(offset_of!(EventRecord, udp_checksum))?;
     let event = ReceivedEvent {

@@ -51,7 +51,8 @@ fn every_field_arrives() {
         assert_eq!(event.from, source.parse::<IpAddr>().unwrap());
         assert_eq!(event.to, destination.parse::<IpAddr>().unwrap());
         assert_eq!((event.source_port, event.ifindex, event.vlan_tci), (40000, 7, 0xe00a));
-        assert_eq!(event.stamp, RawStamp { nanos: 1_700_000_000_123_456_789, source: StampSource::XdpSw });
+        let stamp = RawStamp { nanos: 1_700_000_000_123_456_789, source: StampSource::XdpSw };
+        assert_eq!(event.stamp, Some(stamp));
         assert_eq!(event.bytes, [0x5a; 44]);
         assert_eq!(counters, RecordCounters { checksum_right: 1, ..Default::default() });
     }
@@ -71,7 +72,7 @@ fn checksums_decide() {
         checksum_zero: 1,
         checksum_pseudo_header: 1,
         checksum_wrong: 1,
-        malformed: 0,
+        ..Default::default()
     };
     assert_eq!(counters, expected);
 }
@@ -87,4 +88,15 @@ fn nonsense_is_counted_and_dropped() {
         assert_eq!(decode(record, &mut counters), None);
     }
     assert_eq!(counters, RecordCounters { malformed: 4, ..Default::default() });
+}
+
+#[test]
+fn a_lost_stamp_is_counted_and_never_replaced() {
+    let mut counters = RecordCounters::default();
+    for (source, expected) in [(STAMP_NONE, None), (STAMP_XDP_HARDWARE, Some(StampSource::XdpHw))] {
+        let record = Sample { stamp_source: source, ..Sample::new(SOURCE, DESTINATION) }.octets();
+        let event = decode(&record, &mut counters).unwrap();
+        assert_eq!(event.stamp.map(|stamp| stamp.source), expected);
+    }
+    assert_eq!(counters, RecordCounters { checksum_right: 2, stamp_lost: 1, ..Default::default() });
 }
