@@ -4,6 +4,7 @@
 pub mod demo;
 pub mod figures;
 pub mod interrupt;
+pub mod lab;
 pub mod netns;
 pub mod peers;
 pub mod process;

@@ -2,6 +2,7 @@
 
 mod build_ebpf;
 mod demo;
+mod lab;
 mod layers;
 mod test;
 mod toolchain;
@@ -19,6 +20,8 @@ struct Arguments {
 enum Command {
     /// Build everything and show it: two servers, a router, a client, and what happens when a server dies.
     Demo(demo::Options),
+    /// Hardware stamps and PHC steering in a virtual machine, with figures beside ptp4l's.
+    Lab(lab::Options),
     /// Run every test there is.
     Test(test::Options),
     /// Check who imports whom against ARCHITECTURE.
@@ -30,6 +33,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
+        Command::Lab(options) => lab::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Layers => layers::run(),
         Command::BuildEbpf => build_ebpf::run(),

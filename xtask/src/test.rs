@@ -1,8 +1,9 @@
 //! `cargo xtask test`: everything there is, and at the end what was skipped and why.
 
-use crate::build_ebpf;
 use crate::toolchain::{Package, ensure_packages, target_dir, workspace_root};
+use crate::{build_ebpf, lab};
 use anyhow::{Context as _, bail, ensure};
+use std::io::Write as _;
 use std::process::Command;
 
 /// Names the file that tests append a line to when they skip themselves.
@@ -48,6 +49,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         .env(PTP_CTL, target_dir.join("debug/ptp-ctl"))
         .status()
         .context("cannot run cargo")?;
+    if let lab::Outcome::Skipped(why) = lab::test()? {
+        let mut log = std::fs::File::options().append(true).open(&skip_log)?;
+        writeln!(log, "SKIPPED: lab: {}", why.replace('\n', " "))?;
+    }
 
     let skipped = std::fs::read_to_string(&skip_log)?;
     let count = skipped.lines().count();

@@ -12,6 +12,16 @@ pub enum StampSource {
 }
 
 impl StampSource {
+    /// Does it count the NIC's PHC? Else it counts a clock of the kernel.
+    pub const fn is_hardware(self) -> bool {
+        matches!(self, Self::XdpHw | Self::SocketHw)
+    }
+
+    /// Does the XDP program deliver it?
+    pub const fn is_xdp(self) -> bool {
+        matches!(self, Self::XdpHw | Self::XdpSw)
+    }
+
     /// The name used in every report and setting.
     pub const fn name(self) -> &'static str {
         match self {

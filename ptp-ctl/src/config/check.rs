@@ -1,6 +1,7 @@
 //! What can be wrong with settings, and the checks that client and server share.
 
-use super::{Clock, ClockKind, Common, DataPlaneKind, XdpAttachMode};
+use super::{Clock, ClockKind, Common, DataPlaneKind, RxTimestamp, XdpAttachMode};
+use ptp_common::time::StampSource;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -157,6 +158,7 @@ pub(super) struct RawCommon<'a> {
     pub(super) virtual_offset: Option<i64>,
     pub(super) virtual_frequency: Option<f64>,
     pub(super) data_plane: DataPlaneKind,
+    pub(super) rx_timestamp: Option<RxTimestamp>,
     pub(super) xdp_mode: XdpAttachMode,
     pub(super) dscp: i64,
     pub(super) bpffs: &'a Path,
@@ -198,12 +200,35 @@ impl RawCommon<'_> {
             )?,
             clock: self.clock(check)?,
             data_plane: self.data_plane,
+            rx_timestamp: self.rx_timestamp(check)?,
             xdp_mode: self.xdp_mode,
             dscp: check.range("dscp", self.dscp, 0..=63, "; 56 is the usual one for PTP")?,
             bpffs: check.directory("bpffs", self.bpffs)?,
             run_dir: check.directory("run-dir", self.run_dir)?,
             json: self.json,
         })
+    }
+
+    /// A source that contradicts the clock or the data plane is found out before anything is opened.
+    fn rx_timestamp(&self, check: &Checker) -> Result<Option<StampSource>, ConfigError> {
+        let Some(rx_timestamp) = self.rx_timestamp else { return Ok(None) };
+        let source = rx_timestamp.source();
+        if source.is_hardware() != (self.clock == ClockKind::Phc) {
+            let (kind, pair) = match self.clock {
+                ClockKind::Phc => ("the NIC's clock", "xdp-hw or socket-hw"),
+                _ => ("the system's clock", "xdp-sw or socket-sw"),
+            };
+            let problem = format!(
+                "clock = \"{}\" takes only stamps of {kind}; use {pair}, or another clock",
+                self.clock
+            );
+            return Err(check.error("rx-timestamp", rx_timestamp, problem));
+        }
+        if source.is_xdp() && self.data_plane == DataPlaneKind::Socket {
+            let problem = "data-plane = \"socket\" has no XDP program; leave one of the two out";
+            return Err(check.error("rx-timestamp", rx_timestamp, problem));
+        }
+        Ok(Some(source))
     }
 
     fn clock(&self, check: &Checker) -> Result<Clock, ConfigError> {

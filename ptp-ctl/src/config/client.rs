@@ -2,7 +2,7 @@
 
 use super::check::{Checker, RawCommon};
 use super::{
-    ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role,
+    ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role, RxTimestamp,
     ServerAddress, Settings, XdpAttachMode,
 };
 use crate::engine::config::{ClientConfig, ServerEntry, ServoConfig};
@@ -43,6 +43,9 @@ pub struct ClientOptions {
     /// Where event messages come from
     #[arg(long, value_enum, value_name = "PLANE", default_value_t = defaults().data_plane)]
     pub data_plane: DataPlaneKind,
+    /// Who must stamp what comes in; unless said, the best that clock, driver and data plane allow
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    pub rx_timestamp: Option<RxTimestamp>,
     /// How the XDP program is attached
     #[arg(long, value_enum, value_name = "MODE", default_value_t = defaults().xdp_mode)]
     pub xdp_mode: XdpAttachMode,
@@ -105,6 +108,7 @@ impl Default for ClientOptions {
             virtual_offset: None,
             virtual_frequency: None,
             data_plane: DataPlaneKind::Xdp,
+            rx_timestamp: None,
             xdp_mode: XdpAttachMode::Native,
             log_announce_interval: 0,
             log_sync_interval: -3,
@@ -250,6 +254,7 @@ impl ClientOptions {
             virtual_offset: self.virtual_offset,
             virtual_frequency: self.virtual_frequency,
             data_plane: self.data_plane,
+            rx_timestamp: self.rx_timestamp,
             xdp_mode: self.xdp_mode,
             dscp: self.dscp,
             bpffs: &self.bpffs,

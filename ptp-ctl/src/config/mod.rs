@@ -12,9 +12,10 @@ mod tests;
 pub use check::ConfigError;
 pub use client::{ClientOptions, ClientSettings};
 pub use server::{ServerOptions, ServerSettings};
-pub use values::{ClockKind, DataPlaneKind, ServerAddress, SyncMode, XdpAttachMode};
+pub use values::{ClockKind, DataPlaneKind, RxTimestamp, ServerAddress, SyncMode, XdpAttachMode};
 
 use crate::engine::config::{LocalTimescale, PortConfig};
+use ptp_common::time::StampSource;
 use ptp_common::wire::PortIdentity;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -95,6 +96,8 @@ pub struct Common {
     pub clock: Clock,
     /// Where event messages come from.
     pub data_plane: DataPlaneKind,
+    /// Who must stamp what comes in; `None`: the best that goes with clock and data plane.
+    pub rx_timestamp: Option<StampSource>,
     /// How the XDP program is attached.
     pub xdp_mode: XdpAttachMode,
     /// DSCP of everything sent, 0 to 63.

@@ -2,8 +2,8 @@
 
 use super::check::{Checker, RawCommon};
 use super::{
-    ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role, Settings,
-    SyncMode, XdpAttachMode,
+    ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role, RxTimestamp,
+    Settings, SyncMode, XdpAttachMode,
 };
 use crate::engine::config::ServerConfig;
 use ptp_common::wire::ClockQuality;
@@ -38,6 +38,9 @@ pub struct ServerOptions {
     /// Where event messages come from
     #[arg(long, value_enum, value_name = "PLANE", default_value_t = defaults().data_plane)]
     pub data_plane: DataPlaneKind,
+    /// Who must stamp what comes in; unless said, the best that clock, driver and data plane allow
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    pub rx_timestamp: Option<RxTimestamp>,
     /// How the XDP program is attached
     #[arg(long, value_enum, value_name = "MODE", default_value_t = defaults().xdp_mode)]
     pub xdp_mode: XdpAttachMode,
@@ -97,6 +100,7 @@ impl Default for ServerOptions {
             virtual_offset: None,
             virtual_frequency: None,
             data_plane: DataPlaneKind::Xdp,
+            rx_timestamp: None,
             xdp_mode: XdpAttachMode::Native,
             priority1: 128,
             priority2: 128,
@@ -223,6 +227,7 @@ impl ServerOptions {
             virtual_offset: self.virtual_offset,
             virtual_frequency: self.virtual_frequency,
             data_plane: self.data_plane,
+            rx_timestamp: self.rx_timestamp,
             xdp_mode: self.xdp_mode,
             dscp: self.dscp,
             bpffs: &self.bpffs,

@@ -1,6 +1,7 @@
 //! The values of settings, with one spelling in flags, files and reports.
 
 use clap::ValueEnum;
+use ptp_common::time::StampSource;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -49,7 +50,7 @@ display_by_value_name!(ClockKind);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataPlaneKind {
-    /// The XDP program takes and stamps them
+    /// The XDP program takes and stamps them, where it can with this clock and driver
     Xdp,
     /// The UDP socket, stamped by SO_TIMESTAMPING
     Socket,
@@ -66,6 +67,39 @@ impl DataPlaneKind {
 }
 
 display_by_value_name!(DataPlaneKind);
+
+/// Who stamps what comes in. Which of them can be had depends on clock, driver and kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RxTimestamp {
+    /// The NIC, read by the XDP program
+    XdpHw,
+    /// The NIC, delivered with the packet by the socket
+    SocketHw,
+    /// The XDP program, with the kernel's clock
+    XdpSw,
+    /// The kernel, delivered with the packet by the socket
+    SocketSw,
+}
+
+impl RxTimestamp {
+    /// The same, as the rest of the program calls it.
+    pub const fn source(self) -> StampSource {
+        match self {
+            Self::XdpHw => StampSource::XdpHw,
+            Self::SocketHw => StampSource::SocketHw,
+            Self::XdpSw => StampSource::XdpSw,
+            Self::SocketSw => StampSource::SocketSw,
+        }
+    }
+
+    /// As written in flags, files and reports.
+    pub const fn name(self) -> &'static str {
+        self.source().name()
+    }
+}
+
+display_by_value_name!(RxTimestamp);
 
 /// How the XDP program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]

@@ -32,14 +32,23 @@ pub struct Document<'a> {
 
 /// The start line names the clock, the document describes it under the same key.
 fn without_clock<S: Serializer>(start: &Start, serializer: S) -> Result<S::Ok, S::Error> {
-    let Start { role, interface, data_plane, xdp_mode, rx_timestamp_source, tx_timestamp_source, clock: _ } =
-        start;
+    let Start {
+        role,
+        interface,
+        data_plane,
+        xdp_mode,
+        rx_timestamp_source,
+        rx_timestamp_reason,
+        tx_timestamp_source,
+        clock: _,
+    } = start;
     let mut map = serializer.serialize_map(None)?;
     map.serialize_entry("role", role)?;
     map.serialize_entry("interface", interface)?;
     map.serialize_entry("data_plane", data_plane)?;
     map.serialize_entry("xdp_mode", xdp_mode)?;
     map.serialize_entry("rx_timestamp_source", rx_timestamp_source)?;
+    map.serialize_entry("rx_timestamp_reason", rx_timestamp_reason)?;
     map.serialize_entry("tx_timestamp_source", tx_timestamp_source)?;
     map.end()
 }

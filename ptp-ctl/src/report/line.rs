@@ -27,6 +27,8 @@ pub struct Start {
     pub xdp_mode: Option<&'static str>,
     /// Who stamps what comes in.
     pub rx_timestamp_source: &'static str,
+    /// Why it is not the one that is better; none where it is the best, or was asked for.
+    pub rx_timestamp_reason: Option<String>,
     /// Who stamps what goes out.
     pub tx_timestamp_source: &'static str,
     /// "phc", "system", "virtual" or "none".
@@ -40,7 +42,11 @@ impl fmt::Display for Start {
             write!(f, " ({mode})")?;
         }
         let Self { rx_timestamp_source: rx, tx_timestamp_source: tx, clock, .. } = self;
-        write!(f, ", RX stamps {rx}, TX stamps {tx}, clock {clock}")
+        write!(f, ", RX stamps {rx}")?;
+        if let Some(reason) = &self.rx_timestamp_reason {
+            write!(f, " ({reason})")?;
+        }
+        write!(f, ", TX stamps {tx}, clock {clock}")
     }
 }
 

@@ -26,6 +26,7 @@ fn start() -> Start {
         data_plane: "xdp",
         xdp_mode: Some("native"),
         rx_timestamp_source: "xdp-sw",
+        rx_timestamp_reason: None,
         tx_timestamp_source: "socket-sw",
         clock: "virtual",
     }
@@ -67,7 +68,7 @@ fn lines_are_what_the_documentation_says() {
         lines,
         [
             json!({"type": "start", "time_ns": 1, "role": "client", "interface": "eth0", "data_plane": "xdp",
-                "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "tx_timestamp_source": "socket-sw",
+                "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "rx_timestamp_reason": null, "tx_timestamp_source": "socket-sw",
                 "clock": "virtual"}),
             json!({"type": "event", "time_ns": 2, "event": "unusable", "server": "10.0.1.2",
                 "reason": "announce_timeout", "detail": null}),
@@ -133,7 +134,7 @@ fn client_document() {
     assert_eq!(
         serde_json::to_value(&document).unwrap(),
         json!({"version": 1, "running": true, "role": "client", "interface": "eth0", "data_plane": "xdp",
-            "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "tx_timestamp_source": "socket-sw",
+            "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "rx_timestamp_reason": null, "tx_timestamp_source": "socket-sw",
             "clock": {"kind": "virtual", "frequency_ppb": 1.5, "true_error_ns": -2.5},
             "state": "free-running", "selected_server": null, "offset_ns": null, "path_delay_ns": null,
             "frequency_ppb": 1.5, "servers": [],

@@ -5,6 +5,7 @@ mod counters;
 mod driver;
 mod plane;
 mod role;
+mod source;
 mod start;
 mod timer;
 mod watch;

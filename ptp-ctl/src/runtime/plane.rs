@@ -29,7 +29,12 @@ pub(super) struct Plane {
 impl Plane {
     /// Attaches the program, or finds one that `attach` left, and tells it whose packets to take, from now on: the
     /// answer to the first request may come before the loop has turned once.
-    pub(super) fn open(common: &Common, role: &config::Role, now: Instant) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        common: &Common,
+        role: &config::Role,
+        nic_stamps: bool,
+        now: Instant,
+    ) -> anyhow::Result<Self> {
         // Without `attach` no bpffs is needed. But who names one expects that it is looked at.
         if common.bpffs != Path::new(DEFAULT_BPFFS) {
             probe::check_bpffs(&common.bpffs)?;
@@ -38,7 +43,7 @@ impl Plane {
             interface: common.interface.clone(),
             mode: attach_mode(common.xdp_mode),
             bpffs: common.bpffs.clone(),
-            nic_stamps: false,
+            nic_stamps,
         })?;
         let servers: Vec<IpAddr> = match role {
             config::Role::Client(client) => client.servers.iter().map(|server| server.address).collect(),

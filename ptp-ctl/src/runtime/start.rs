@@ -5,6 +5,7 @@ use super::counters::Counters;
 use super::driver::{Driver, Schedule};
 use super::plane::Plane;
 use super::role::Role;
+use super::source;
 use super::timer::{Monotonic, Timer};
 use crate::clock::{self, Timescale};
 use crate::config::{self, Common, DataPlaneKind, Local, Settings};
@@ -14,7 +15,7 @@ use crate::net::{
     timestamping,
 };
 use crate::report::{Reporter, Sink, Start};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use ptp_common::time::StampSource;
 use ptp_common::wire::{ClockIdentity, PortIdentity};
 use std::hash::{BuildHasher, RandomState};
@@ -32,17 +33,18 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
     let path = control::path(&common.run_dir, interface)?;
     control::refuse_if_running(&path, interface)?;
     let stamps = timestamping(interface)?;
-    check_pair(common, &stamps)?;
+    let sources = source::choose(common, &stamps)?;
     warn_without_address(interface, role)?;
-    let clock = open_clock(common, role, &stamps)?;
     let identity = ClockIdentity::from_mac(interface_mac(interface)?);
-    let sockets = open_sockets(common, role)?;
     let monotonic = Monotonic::new();
     let turn = monotonic.now();
-    let plane = match common.data_plane {
-        DataPlaneKind::Xdp => Some(Plane::open(common, role, turn.instant)?),
-        DataPlaneKind::Socket => None,
+    // First of all: some NICs are reset by it, clock and timestamping mode included.
+    let plane = match sources.rx.is_xdp() {
+        true => Some(Plane::open(common, role, sources.rx.is_hardware(), turn.instant)?),
+        false => None,
     };
+    let clock = open_clock(common, role, &stamps)?;
+    let sockets = open_sockets(common, role, sources.rx)?;
     let local = Local {
         port_identity: PortIdentity { clock_identity: identity, port_number: PORT_NUMBER },
         timescale: match clock.timescale() {
@@ -60,14 +62,11 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
             config::Role::Server(_) => "server",
         },
         interface: interface.to_owned(),
-        data_plane: common.data_plane.name(),
+        data_plane: if plane.is_some() { DataPlaneKind::Xdp } else { DataPlaneKind::Socket }.name(),
         xdp_mode: plane.as_ref().map(|_| common.xdp_mode.name()),
-        rx_timestamp_source: match &plane {
-            Some(_) => StampSource::XdpSw,
-            None => sockets.rx_source(),
-        }
-        .name(),
-        tx_timestamp_source: sockets.tx_source().name(),
+        rx_timestamp_source: sources.rx.name(),
+        rx_timestamp_reason: sources.reason.map(str::to_owned),
+        tx_timestamp_source: sources.tx.name(),
         clock: clock.kind(),
     };
     let sink = common.json.then(Sink::stdout).transpose().context("cannot start writing JSON lines")?;
@@ -92,45 +91,6 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
     };
     driver.tell_tai_offset(clock::kernel_tai_offset().context("cannot read the kernel's TAI offset")?);
     Ok(driver)
-}
-
-/// A clock and the stamps that it is compared with must count the same thing.
-fn check_pair(common: &Common, stamps: &TimestampingInfo) -> anyhow::Result<()> {
-    let interface = &common.interface;
-    if common.clock != config::Clock::Phc {
-        if !stamps.tx_software {
-            // Drivers have been known not to tell, so this is no error.
-            tracing::warn!(
-                "{interface} does not say that its driver takes software TX stamps: without them no exchange completes"
-            );
-        }
-        return Ok(());
-    }
-    if stamps.phc_index.is_none() || !stamps.hardware() {
-        bail!(
-            "clock = \"phc\" needs the NIC's stamps of PTP over UDP, and {interface} has no such stamps ({}); use \
-             --clock system, or an interface whose NIC has them (`ptp-ctl check {interface}` shows what there is)",
-            missing(stamps)
-        );
-    }
-    if common.data_plane == DataPlaneKind::Xdp {
-        bail!(
-            "clock = \"phc\" takes only the NIC's stamps, which the XDP program cannot read yet; use \
-             --data-plane socket, or --clock system"
-        );
-    }
-    Ok(())
-}
-
-/// What hardware stamping lacks, in words.
-fn missing(stamps: &TimestampingInfo) -> &'static str {
-    match stamps {
-        TimestampingInfo { phc_index: None, .. } => "it has no PTP hardware clock",
-        TimestampingInfo { tx_hardware: false, .. } => "it does not stamp what it sends",
-        TimestampingInfo { rx_hardware: false, .. } => "it does not stamp what it receives",
-        TimestampingInfo { raw_hardware: false, .. } => "it does not deliver its clock's reading",
-        _ => "no filter of its takes PTP over UDP",
-    }
 }
 
 /// Addresses may come later, so this is no error; without one, nothing can be sent.
@@ -180,7 +140,7 @@ fn open_clock(
 }
 
 /// A client opens the families of its servers, a server both, where the kernel has both.
-fn open_sockets<T>(common: &Common, role: &config::Role) -> anyhow::Result<Sockets<T>> {
+fn open_sockets<T>(common: &Common, role: &config::Role, rx: StampSource) -> anyhow::Result<Sockets<T>> {
     let (ipv4, ipv6) = match role {
         config::Role::Client(client) => {
             let any = |is: fn(&IpAddr) -> bool| client.servers.iter().any(|server| is(&server.address));
@@ -193,8 +153,8 @@ fn open_sockets<T>(common: &Common, role: &config::Role) -> anyhow::Result<Socke
         dscp: common.dscp,
         ipv4,
         ipv6,
-        rx_stamps: common.data_plane == DataPlaneKind::Socket,
-        hardware: common.clock == config::Clock::Phc,
+        rx_stamps: !rx.is_xdp(),
+        hardware: rx.is_hardware(),
     };
     match (Sockets::open(&config), role) {
         (Err(error @ NetError::FamilyUnavailable { .. }), config::Role::Server(_)) => {

@@ -21,8 +21,17 @@ pub(super) struct Choice {
     pub(super) reason: Option<String>,
 }
 
-/// All of them. `xdp`: the default data plane works.
-pub(super) fn all(interface: &str, xdp: bool, stamps: &TimestampingInfo) -> Vec<Choice> {
+/// What XDP can do on the interface.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Abilities {
+    /// The default data plane works.
+    pub(super) xdp: bool,
+    /// Programs can read the NIC's stamps.
+    pub(super) nic_stamps: bool,
+}
+
+/// All of them.
+pub(super) fn all(interface: &str, xdp: Abilities, stamps: &TimestampingInfo) -> Vec<Choice> {
     let kinds = [Kind::System, Kind::Virtual, Kind::Phc, Kind::None];
     ["client", "server"]
         .into_iter()
@@ -30,12 +39,18 @@ pub(super) fn all(interface: &str, xdp: bool, stamps: &TimestampingInfo) -> Vec<
         .collect()
 }
 
-fn choice(role: &'static str, kind: Kind, interface: &str, xdp: bool, stamps: &TimestampingInfo) -> Choice {
+fn choice(
+    role: &'static str,
+    kind: Kind,
+    interface: &str,
+    Abilities { xdp, nic_stamps }: Abilities,
+    stamps: &TimestampingInfo,
+) -> Choice {
     let hardware = kind == Kind::Phc;
-    let (data_plane, rx, tx) = if hardware {
-        ("socket", StampSource::SocketHw, StampSource::SocketHw)
-    } else {
-        ("xdp", StampSource::XdpSw, StampSource::SocketSw)
+    let (data_plane, rx, tx) = match (hardware, xdp && nic_stamps) {
+        (true, true) => ("xdp", StampSource::XdpHw, StampSource::SocketHw),
+        (true, false) => ("socket", StampSource::SocketHw, StampSource::SocketHw),
+        (false, _) => ("xdp", StampSource::XdpSw, StampSource::SocketSw),
     };
     let reason = if hardware && !stamps.hardware() {
         Some("the NIC has no hardware stamps of PTP over UDP in both directions".to_owned())

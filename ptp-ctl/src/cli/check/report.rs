@@ -1,6 +1,6 @@
 //! What `check` found, what is wrong with it, and how to say so.
 
-use super::choices::{self, Choice};
+use super::choices::{self, Abilities, Choice};
 use crate::net::TimestampingInfo;
 use ptp_common::abi::names;
 use serde::Serialize;
@@ -64,7 +64,10 @@ impl Report {
     pub(super) fn judge(&mut self) {
         self.problems = self.find_problems();
         self.ok = !self.problems.iter().any(|problem| problem.fatal);
-        self.choices = choices::all(&self.interface, self.ok, &self.timestamps);
+        let Xdp { rx_timestamp_kfunc, driver_rx_timestamp, .. } = self.xdp;
+        let nic_stamps = rx_timestamp_kfunc == Some(true) && driver_rx_timestamp == Some(true);
+        let xdp = Abilities { xdp: self.ok, nic_stamps };
+        self.choices = choices::all(&self.interface, xdp, &self.timestamps);
     }
 
     fn find_problems(&self) -> Vec<Problem> {

@@ -1,0 +1,52 @@
+//! Our programs at the devices.
+
+use super::bench::Node;
+use crate::process::Process;
+use crate::program::{Ended, wait_until_started};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+const PTP_CTL: &str = "/bin/ptp-ctl";
+
+/// `ptp-ctl SUBCOMMAND INTERFACE` at a node.
+pub(super) fn command(node: &Node, subcommand: &str, options: &[&str]) -> Command {
+    let mut command = Command::new(PTP_CTL);
+    command.args([subcommand, &node.interface()]).args(options);
+    command
+}
+
+/// Starts a server on the PHC, and waits until it runs.
+pub(super) fn server(node: &Node, options: &[&str]) -> Result<Process> {
+    let mut command = command(node, "server", &["--json", "--clock", "phc"]);
+    command.args(options);
+    let process = node.spawn("server", command)?;
+    wait_until_started(&process)?;
+    Ok(process)
+}
+
+/// Starts a client that steers the PHC, and waits until it runs. Its state is kept in `state`.
+pub(super) fn client(node: &Node, servers: &[&Node], options: &[&str], state: &Path) -> Result<Process> {
+    let mut command = command(node, "client", &["--json", "--clock", "phc"]);
+    let _ = state;
+    for server in servers {
+        command.arg("--server").arg(server.address().to_string());
+    }
+    command.args(options);
+    let process = node.spawn("client", command)?;
+    wait_until_started(&process)?;
+    Ok(process)
+}
+
+/// Runs a command to its end.
+pub(super) fn run(node: &Node, subcommand: &str, options: &[&str]) -> Result<Ended> {
+    Ended::of(node.spawn(subcommand, command(node, subcommand, options))?)
+}
+
+/// The `stats` document of the controller at a node.
+pub(super) fn stats(node: &Node) -> Result<Value> {
+    let ended = run(node, "stats", &[])?;
+    ensure!(ended.code == Some(0), "stats: {}", ended.stderr.trim());
+    serde_json::from_str(&ended.stdout).context("stats is no JSON")
+}
