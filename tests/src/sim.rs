@@ -49,6 +49,8 @@ pub fn client(servers: &[IpAddr]) -> ClientConfig {
         servo: Some(ServoConfig {
             first_step_threshold_ns: 20_000,
             step_threshold_ns: 10_000_000,
+            max_slew_ppb: 10_000.0,
+            initial_deviation_ppb: 100_000.0,
             initial_frequency_ppb: 0.0,
             max_frequency_ppb: 500_000.0,
         }),

@@ -12,6 +12,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// How wrong a frequency can be of which nothing is known: as far as cheap oscillators are off, ppb.
+const UNKNOWN_FREQUENCY_PPB: f64 = 100_000.0;
+
 /// Flags of `ptp-ctl client` and keys of `[client]`.
 #[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -81,6 +84,9 @@ pub struct ClientOptions {
     /// Offset above which later measurements step the clock, ns; 0 = never
     #[arg(long, value_name = "NS", default_value_t = defaults().step_threshold)]
     pub step_threshold: i64,
+    /// Fastest slew of a locked clock, ppb, 1 to 500000
+    #[arg(long, value_name = "PPB", default_value_t = defaults().max_slew)]
+    pub max_slew: i64,
     /// DSCP of everything sent, 0 to 63
     #[arg(long, value_name = "N", default_value_t = defaults().dscp)]
     pub dscp: i64,
@@ -120,6 +126,7 @@ impl Default for ClientOptions {
             delay_asymmetry: 0,
             first_step_threshold: 20_000,
             step_threshold: 10_000_000,
+            max_slew: 10_000,
             dscp: 56,
             bpffs: DEFAULT_BPFFS.into(),
             run_dir: DEFAULT_RUN_DIR.into(),
@@ -148,6 +155,7 @@ pub struct ClientSettings {
     delay_asymmetry_ns: i64,
     first_step_threshold_ns: u64,
     step_threshold_ns: u64,
+    max_slew_ppb: u32,
 }
 
 impl ClientSettings {
@@ -167,6 +175,8 @@ impl ClientSettings {
             servo: (self.common.clock != super::Clock::None).then_some(ServoConfig {
                 first_step_threshold_ns: self.first_step_threshold_ns,
                 step_threshold_ns: self.step_threshold_ns,
+                max_slew_ppb: self.max_slew_ppb.into(),
+                initial_deviation_ppb: UNKNOWN_FREQUENCY_PPB,
                 initial_frequency_ppb: local.frequency_ppb,
                 max_frequency_ppb: local.max_frequency_ppb,
             }),
@@ -239,6 +249,12 @@ impl ClientOptions {
             )?,
             first_step_threshold_ns: step("first-step-threshold", self.first_step_threshold, "20000")?,
             step_threshold_ns: step("step-threshold", self.step_threshold, "10000000")?,
+            max_slew_ppb: check.range(
+                "max-slew",
+                self.max_slew,
+                1..=500_000,
+                " ppb: 10000 corrects 10 us in a second",
+            )?,
             common: common.clone(),
         };
         Ok(Settings { common, role: Role::Client(client) })

@@ -74,6 +74,10 @@ pub struct ServoConfig {
     pub first_step_threshold_ns: u64,
     /// Offset above which later ones do, ns; 0 = never.
     pub step_threshold_ns: u64,
+    /// Fastest that a locked clock is slewed, relative to the right frequency, ppb.
+    pub max_slew_ppb: f64,
+    /// How well the adjustment in force at start is known to be right, ppb.
+    pub initial_deviation_ppb: f64,
     /// Adjustment in force at start, ppb.
     pub initial_frequency_ppb: f64,
     /// Largest adjustment, ppb.

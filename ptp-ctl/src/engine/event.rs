@@ -42,6 +42,10 @@ pub enum Kind {
     State,
     /// The clock was stepped.
     Step,
+    /// The shortest way to or from a server has become longer or shorter.
+    RouteChanged,
+    /// The server's time or ours was set by somebody else.
+    TimeJumped,
     /// The kernel's TAI offset changed.
     TaiOffset,
     /// The local clock was disturbed from outside.

@@ -6,13 +6,14 @@
 pub mod client;
 pub mod config;
 mod counters;
+pub mod estimator;
 pub mod event;
 mod packet;
-mod quartile;
 pub mod select;
 pub mod server;
 pub mod servo;
 mod time;
+mod timeline;
 pub mod timers;
 
 pub use packet::Packet;
@@ -52,7 +53,6 @@ pub enum Input<'a> {
 }
 
 /// What the engine tells the driver to do.
-#[expect(clippy::large_enum_variant, reason = "packets are held inline: sending allocates nothing")]
 #[derive(Debug)]
 pub enum Output {
     /// Send a UDP payload.

@@ -48,6 +48,8 @@ fn sample(offset_ns: f64, selected: bool) -> Sample {
         used: selected,
         offset_ns,
         path_delay_ns: 10_000.0,
+        estimated_offset_ns: Some(-2.25),
+        bound_ns: Some(100.0),
         frequency_ppb: 20.5,
         state: State::Locked,
     }
@@ -73,7 +75,8 @@ fn lines_are_what_the_documentation_says() {
             json!({"type": "event", "time_ns": 2, "event": "unusable", "server": "10.0.1.2",
                 "reason": "announce_timeout", "detail": null}),
             json!({"type": "sample", "time_ns": 3, "server": "10.0.1.2", "selected": true, "used": true,
-                "offset_ns": -12.5, "path_delay_ns": 10_000.0, "frequency_ppb": 20.5, "state": "locked"}),
+                "offset_ns": -12.5, "path_delay_ns": 10_000.0,
+                "estimated_offset_ns": -2.25, "bound_ns": 100.0, "frequency_ppb": 20.5, "state": "locked"}),
             json!({"type": "clock", "time_ns": 4, "true_error_ns": 5.5, "frequency_ppb": -1.25}),
         ]
     );
@@ -122,6 +125,9 @@ fn client_document() {
             selected_server: None,
             offset_ns: None,
             path_delay_ns: None,
+            estimated_offset_ns: None,
+            bound_ns: None,
+            asymmetry_bound_ns: None,
             frequency_ppb: 1.5,
             servers: Vec::new(),
         }),
@@ -137,6 +143,7 @@ fn client_document() {
             "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "rx_timestamp_reason": null, "tx_timestamp_source": "socket-sw",
             "clock": {"kind": "virtual", "frequency_ppb": 1.5, "true_error_ns": -2.5},
             "state": "free-running", "selected_server": null, "offset_ns": null, "path_delay_ns": null,
+            "estimated_offset_ns": null, "bound_ns": null, "asymmetry_bound_ns": null,
             "frequency_ppb": 1.5, "servers": [],
             "counters": {"xdp": {"taken": 3, "fragment": 0}, "records": {}, "rx": {}, "tx": {}, "engine": {},
                 "clock": {}},

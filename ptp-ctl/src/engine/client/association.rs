@@ -2,10 +2,11 @@
 
 use super::contract::Contract;
 use super::exchange::Exchanges;
-use super::filter::DelayFilter;
+use super::recovery::Recovery;
 use super::status::{AnnounceStatus, GrantsStatus, ServerStatus};
 use crate::engine::Instant;
 use crate::engine::config::{LocalTimescale, ServerEntry};
+use crate::engine::estimator::Estimate;
 use crate::engine::event::Reason;
 use crate::engine::timers::TimerTable;
 use ptp_common::time::Interval;
@@ -79,7 +80,8 @@ pub(super) struct Association {
     pub(super) identity: Option<PortIdentity>,
     pub(super) announced: Option<Announced>,
     pub(super) exchanges: Exchanges,
-    pub(super) filter: DelayFilter,
+    /// What its packets tell of our clock.
+    pub(super) recovery: Option<Recovery>,
     pub(super) timers: TimerTable<{ Timer::ALL.len() }>,
     pub(super) signaling_sequence_id: u16,
     pub(super) last_delay_req: Option<Instant>,
@@ -109,7 +111,7 @@ impl Association {
             identity: None,
             announced: None,
             exchanges: Exchanges::default(),
-            filter: DelayFilter::default(),
+            recovery: None,
             timers,
             signaling_sequence_id: 0,
             last_delay_req: None,
@@ -249,7 +251,13 @@ impl Association {
         }
     }
 
-    pub(super) fn status(&self, now: Instant, surroundings: &Surroundings, selected: bool) -> ServerStatus {
+    pub(super) fn status(
+        &self,
+        now: Instant,
+        surroundings: &Surroundings,
+        selected: bool,
+        estimate: Option<Estimate>,
+    ) -> ServerStatus {
         let condition = self.condition(surroundings);
         let (state, reason) = match condition {
             Condition::Usable if selected => ("selected", None),
@@ -268,6 +276,8 @@ impl Association {
             announce: self.announced.as_ref().map(announce_status),
             offset_ns: self.measured.map(|(offset, _)| offset),
             path_delay_ns: self.measured.map(|(_, delay)| delay),
+            estimated_offset_ns: estimate.map(|estimate| estimate.offset_ns),
+            bound_ns: estimate.map(|estimate| estimate.bound_ns),
             exchanges: self.complete,
             exchanges_lost: self.exchanges.lost(),
             grants: GrantsStatus {

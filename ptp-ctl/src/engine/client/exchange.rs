@@ -1,6 +1,8 @@
 //! Pairing: Sync, Follow_Up, Delay_Req, its TX stamp and Delay_Resp make an exchange, in whatever order they come.
 
 use crate::engine::Instant;
+use crate::engine::estimator::Direction;
+use crate::engine::timeline::nanos;
 use ptp_common::time::{Interval, Timestamp};
 use std::time::Duration;
 
@@ -40,8 +42,26 @@ impl Exchange {
     }
 }
 
-fn nanos(interval: Interval) -> f64 {
-    interval.scaled() as f64 / 65536.0
+/// One packet, stamped at both ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passage {
+    /// Which way it went.
+    pub(super) direction: Direction,
+    /// Stamp of the sender.
+    pub(super) sent: Timestamp,
+    /// Stamp of the receiver.
+    pub(super) received: Timestamp,
+    /// What the correction fields add up to.
+    pub(super) correction: Interval,
+}
+
+/// What a part that came in made complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Complete {
+    /// One packet's stamps.
+    pub(super) passage: Option<Passage>,
+    /// All four stamps of an exchange.
+    pub(super) exchange: Option<Exchange>,
 }
 
 /// A reception or transmission was a repetition, or belongs to nothing that is known.
@@ -70,6 +90,21 @@ struct DelayPart {
     answered: Option<(Timestamp, Interval)>,
 }
 
+impl SyncPart {
+    fn passage(&self) -> Option<Passage> {
+        let ((received, sync_correction), (sent, origin_correction)) = (self.received?, self.origin?);
+        let correction = sync_correction + origin_correction;
+        Some(Passage { direction: Direction::FromServer, sent, received, correction })
+    }
+}
+
+impl DelayPart {
+    fn passage(&self) -> Option<Passage> {
+        let (sent, (received, correction)) = (self.sent?, self.answered?);
+        Some(Passage { direction: Direction::ToServer, sent, received, correction })
+    }
+}
+
 /// All exchanges under way with one server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exchanges {
@@ -88,7 +123,7 @@ impl Exchanges {
         t2: Timestamp,
         correction: Interval,
         origin: Option<Timestamp>,
-    ) -> Result<Option<Exchange>, Unpaired> {
+    ) -> Result<Complete, Unpaired> {
         let part = self.sync_part(now, sequence_id);
         if part.received.is_some() {
             return Err(Unpaired::Duplicate);
@@ -97,7 +132,8 @@ impl Exchanges {
         if let Some(origin) = origin {
             part.origin = Some((origin, Interval::ZERO));
         }
-        Ok(self.complete_by_sync(sequence_id))
+        let passage = part.passage();
+        Ok(Complete { passage, exchange: self.complete_by_sync(sequence_id) })
     }
 
     /// A Follow_Up came in, before or after its Sync.
@@ -107,13 +143,14 @@ impl Exchanges {
         sequence_id: u16,
         origin: Timestamp,
         correction: Interval,
-    ) -> Result<Option<Exchange>, Unpaired> {
+    ) -> Result<Complete, Unpaired> {
         let part = self.sync_part(now, sequence_id);
         if part.origin.is_some() {
             return Err(Unpaired::Duplicate);
         }
         part.origin = Some((origin, correction));
-        Ok(self.complete_by_sync(sequence_id))
+        let passage = part.passage();
+        Ok(Complete { passage, exchange: self.complete_by_sync(sequence_id) })
     }
 
     /// Opens the second half of the exchange that the last Sync began: the sequenceId of the Delay_Req to send.
@@ -135,22 +172,19 @@ impl Exchanges {
     }
 
     /// The Delay_Req left at `t3`; `None`: nobody knows when, and the exchange is lost.
-    pub(super) fn sent(
-        &mut self,
-        sequence_id: u16,
-        t3: Option<Timestamp>,
-    ) -> Result<Option<Exchange>, Unpaired> {
+    pub(super) fn sent(&mut self, sequence_id: u16, t3: Option<Timestamp>) -> Result<Complete, Unpaired> {
         let place = self.delay_place(sequence_id).ok_or(Unpaired::Unknown)?;
         let Some(t3) = t3 else {
             *place = None;
             self.lost += 1;
-            return Ok(None);
+            return Ok(Complete::default());
         };
         let part = place.as_mut().ok_or(Unpaired::Unknown)?;
         if part.sent.replace(t3).is_some() {
             return Err(Unpaired::Duplicate);
         }
-        Ok(self.complete_by_delay(sequence_id))
+        let passage = part.passage();
+        Ok(Complete { passage, exchange: self.complete_by_delay(sequence_id) })
     }
 
     /// A Delay_Resp came in, before or after the TX stamp of its Delay_Req.
@@ -160,7 +194,7 @@ impl Exchanges {
         sequence_id: u16,
         t4: Timestamp,
         correction: Interval,
-    ) -> Result<Option<Exchange>, Unpaired> {
+    ) -> Result<Complete, Unpaired> {
         let place = self.delay_place(sequence_id).ok_or(Unpaired::Unknown)?;
         let part =
             place.as_mut().filter(|part| now.since(part.created) <= MAX_AGE).ok_or(Unpaired::Unknown)?;
@@ -168,7 +202,8 @@ impl Exchanges {
             return Err(Unpaired::Duplicate);
         }
         part.answered = Some((t4, correction));
-        Ok(self.complete_by_delay(sequence_id))
+        let passage = part.passage();
+        Ok(Complete { passage, exchange: self.complete_by_delay(sequence_id) })
     }
 
     /// Forgets everything under way: the stamps of before and after cannot be compared.
@@ -212,16 +247,15 @@ impl Exchanges {
             self.delays.iter_mut().find(|place| place.is_some_and(|part| part.sequence_id == sequence_id))?;
         let part = (*place)?;
         let sync = self.syncs.iter().flatten().find(|sync| sync.sequence_id == part.sync_sequence_id)?;
-        let ((t2, sync_correction), (origin, origin_correction)) = (sync.received?, sync.origin?);
-        let (t3, (t4, delay_correction)) = (part.sent?, part.answered?);
+        let (there, back) = (sync.passage()?, part.passage()?);
         *place = None;
         Some(Exchange {
-            t1: origin,
-            t2,
-            t3,
-            t4,
-            sync_correction: sync_correction + origin_correction,
-            delay_correction,
+            t1: there.sent,
+            t2: there.received,
+            t3: back.sent,
+            t4: back.received,
+            sync_correction: there.correction,
+            delay_correction: back.correction,
         })
     }
 }

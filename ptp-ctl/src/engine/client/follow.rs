@@ -1,64 +1,160 @@
 //! From complete exchanges to the choice of a server and the steering of the clock.
 
 use super::association::{Announced, Association, Condition, Timer};
-use super::exchange::Exchange;
+use super::exchange::{Complete, Exchange, Passage};
+use super::recovery::Recovery;
 use super::{Client, MAX_SERVERS, Sample, State};
+use crate::engine::estimator::{Change, Estimate};
 use crate::engine::event::{Kind, Reason};
 use crate::engine::select::{Candidate, Rank, choose};
-use crate::engine::servo::{Decision, Measurement};
+use crate::engine::servo::{Decision, Measurement, Tracking};
 use crate::engine::{Instant, Output};
+use ptp_common::time::Interval;
 use ptp_common::wire::MessageType;
 
+/// How well the frequency of a clock that nobody steers is taken to be known, ppb.
+const MEASURED_ONLY_PPB: f64 = 100_000.0;
+
 impl Client {
-    /// All four stamps of an exchange are there.
-    pub(super) fn complete(&mut self, now: Instant, index: usize, exchange: &Exchange) {
+    /// A part of an exchange came in; `complete` is what that completed.
+    pub(super) fn finish(&mut self, now: Instant, index: usize, complete: Complete) {
+        // Which timescale the server's stamps belong to is known from Announce only.
         let surroundings = self.surroundings();
-        let rate_error_ppb = self.servo.as_ref().map_or(0.0, |servo| servo.rate_error_ppb());
-        let association = &mut self.associations[index];
-        // Which timescale t1 and t4 belong to is known from Announce only.
+        let association = &self.associations[index];
         let announced = association.announced.is_some();
-        let Some(local_to_server) = association.local_to_server(&surroundings).ok().filter(|_| announced)
-        else {
+        let local_to_server = association.local_to_server(&surroundings).ok();
+        let Some(local_to_server) = local_to_server.filter(|_| announced) else {
             return;
         };
+        if let Some(passage) = &complete.passage {
+            self.recover(index, passage, local_to_server);
+        }
+        let sample = complete.exchange.map(|exchange| self.complete(now, index, &exchange, local_to_server));
+        let steered = complete.passage.is_some() && self.steer(now, index, local_to_server);
+        if let Some(sample) = sample {
+            let estimate = self.estimate(now, index, local_to_server).map(|(_, estimate)| estimate);
+            self.outputs.push_back(Output::Sample(Sample {
+                used: sample.used || steered,
+                estimated_offset_ns: estimate.map(|estimate| estimate.offset_ns),
+                bound_ns: estimate.map(|estimate| estimate.bound_ns),
+                frequency_ppb: self.frequency_ppb(),
+                state: self.state,
+                ..sample
+            }));
+        }
+    }
+
+    /// Gives a packet's stamps to the estimator of its server.
+    fn recover(&mut self, index: usize, passage: &Passage, local_to_server: Interval) {
+        let deviation = self.config.servo.map_or(MEASURED_ONLY_PPB, |servo| servo.initial_deviation_ppb);
+        let asymmetry = self.config.delay_asymmetry_ns as f64;
+        let timeline = &self.timeline;
+        let association = &mut self.associations[index];
+        let recovery = association
+            .recovery
+            .get_or_insert_with(|| Recovery::new(passage, timeline, local_to_server, deviation));
+        let Some(change) = recovery.take(passage, timeline, local_to_server, asymmetry) else {
+            return;
+        };
+        let address = Some(association.entry.address);
+        match change {
+            Change::Route(direction) => {
+                self.event(address, Kind::RouteChanged, None, Some(format!("{direction:?}")));
+            }
+            Change::Routes => self.event(address, Kind::RouteChanged, None, Some("both ways".to_owned())),
+            Change::Time(by_ns) => {
+                self.event(address, Kind::TimeJumped, None, Some(format!("offset changed by {by_ns:.0} ns")));
+            }
+        }
+    }
+
+    /// What is known of the clock from one server's packets: the estimator's time, s, and the estimate.
+    pub(super) fn estimate(
+        &self,
+        now: Instant,
+        index: usize,
+        local_to_server: Interval,
+    ) -> Option<(f64, Estimate)> {
+        let recovery = self.associations[index].recovery.as_ref()?;
+        recovery.estimate(now, &self.timeline, local_to_server)
+    }
+
+    /// Steers by the estimate if this is the server in use and the servo takes estimates; whether it is so.
+    fn steer(&mut self, now: Instant, index: usize, local_to_server: Interval) -> bool {
+        if self.selected != Some(index) {
+            return false;
+        }
+        let Some((at, estimate)) = self.estimate(now, index, local_to_server) else {
+            return false;
+        };
+        let Some(servo) = &mut self.servo else {
+            return false;
+        };
+        let Some(decision) = servo.estimate(Tracking {
+            at,
+            offset_ns: estimate.offset_ns,
+            bound_ns: estimate.bound_ns,
+            frequency_ppb: estimate.frequency_ppb,
+            frequency_bound_ppb: estimate.frequency_bound_ppb,
+        }) else {
+            return false;
+        };
+        self.apply(now, decision);
+        true
+    }
+
+    /// All four stamps of an exchange are there.
+    fn complete(
+        &mut self,
+        now: Instant,
+        index: usize,
+        exchange: &Exchange,
+        local_to_server: Interval,
+    ) -> Sample {
+        let rate_error_ppb = self.servo.as_ref().map_or(0.0, |servo| servo.rate_error_ppb());
         let (offset_ns, path_delay_ns) = exchange.offset_and_delay(local_to_server, rate_error_ppb);
         let offset_ns = offset_ns - self.config.delay_asymmetry_ns as f64;
+        let association = &mut self.associations[index];
         association.measured = Some((offset_ns, path_delay_ns));
         association.complete += 1;
-        let undisturbed = association.filter.accept(path_delay_ns);
-        let noise_ns = association.filter.noise_ns();
         if association.prove() && !self.config.wait_to_restore.is_zero() {
             association.set_timer(Timer::Restore, now + self.config.wait_to_restore);
         }
         if !association.has_timer(Timer::Announce) {
             self.await_next(now, index, MessageType::Announce);
         }
-        self.reselect();
+        self.reselect(now);
 
         let selected = self.selected == Some(index);
-        let mut decision = Decision::Hold;
-        if let Some(servo) = self.servo.as_mut().filter(|_| selected && undisturbed) {
-            let (at, end) = (exchange.t1 + (exchange.t4 - exchange.t1) / 2, exchange.t4);
-            decision = servo.update(Measurement { at, end, offset_ns, delay_ns: path_delay_ns, noise_ns });
-        }
-        self.apply(now, decision);
-        self.outputs.push_back(Output::Sample(Sample {
+        let (at, end) = (exchange.t1 + (exchange.t4 - exchange.t1) / 2, exchange.t4);
+        let measurement = Measurement { at, end, offset_ns, delay_ns: path_delay_ns };
+        let servo = self.servo.as_mut().filter(|_| selected);
+        let decision = servo.and_then(|servo| servo.exchange(measurement));
+        self.apply(now, decision.unwrap_or(Decision::Hold));
+        Sample {
             server: self.associations[index].entry.address,
             selected,
-            used: decision != Decision::Hold,
+            used: decision.is_some(),
             offset_ns,
             path_delay_ns,
-            frequency_ppb: self.frequency_ppb(),
+            estimated_offset_ns: None,
+            bound_ns: None,
+            frequency_ppb: 0.0,
             state: self.state,
-        }));
+        }
     }
 
     fn apply(&mut self, now: Instant, decision: Decision) {
         match decision {
             Decision::Hold => return,
-            Decision::Slew { .. } => self.outputs.push_back(Output::Steer(decision)),
-            Decision::Step { offset_ns, .. } => {
+            Decision::Slew { frequency_ppb } => {
                 self.outputs.push_back(Output::Steer(decision));
+                self.timeline.adjust(now, frequency_ppb);
+            }
+            Decision::Step { offset_ns, frequency_ppb } => {
+                self.outputs.push_back(Output::Steer(decision));
+                self.timeline.step(now, Interval::from_nanos(-i128::from(offset_ns)));
+                self.timeline.adjust(now, frequency_ppb);
                 self.void_exchanges(now);
                 let address = self.selected.map(|index| self.associations[index].entry.address);
                 let detail = Some(format!("by {} ns", -offset_ns));
@@ -69,7 +165,7 @@ impl Client {
     }
 
     /// Follows the best server there is now.
-    pub(super) fn reselect(&mut self) {
+    pub(super) fn reselect(&mut self, now: Instant) {
         let surroundings = self.surroundings();
         let mut candidates = arrayvec::ArrayVec::<Candidate, MAX_SERVERS>::new();
         for index in 0..self.associations.len() {
@@ -97,7 +193,11 @@ impl Client {
                 };
                 self.follow(index, reason);
             }
-            None => self.update_state(),
+            None => {
+                let decision = self.servo.as_mut().map_or(Decision::Hold, |servo| servo.hold());
+                self.apply(now, decision);
+                self.update_state();
+            }
         }
     }
 
@@ -153,7 +253,8 @@ impl Client {
             let detail = Some(format!("{before:?} s to {seconds:?} s"));
             self.event(None, Kind::TaiOffset, None, detail);
             self.void_exchanges(now);
-            self.reselect();
+            self.forget_estimates();
+            self.reselect(now);
         }
     }
 }

@@ -3,9 +3,9 @@
 mod association;
 mod contract;
 mod exchange;
-mod filter;
 mod follow;
 mod receive;
+mod recovery;
 mod status;
 
 pub(in crate::engine) use receive::targets;
@@ -14,7 +14,8 @@ pub use status::{AnnounceStatus, GrantStatus, GrantsStatus, Sample, ServerStatus
 use super::config::ClientConfig;
 use super::counters::counters;
 use super::event::{Event, Kind, Reason};
-use super::servo::{PiServo, Servo};
+use super::servo::{AdaptiveServo, Servo};
+use super::timeline::Timeline;
 use super::timers::interval;
 use super::{Engine, Input, Instant, Output, Packet, TxToken};
 use arrayvec::ArrayVec;
@@ -88,6 +89,7 @@ pub struct Client {
     config: ClientConfig,
     associations: Vec<Association>,
     servo: Option<Box<dyn Servo + Send>>,
+    timeline: Timeline,
     selected: Option<usize>,
     state: State,
     /// As the driver told it; the outer `None`: it has not.
@@ -109,7 +111,7 @@ pub struct Client {
 impl Client {
     /// A client that starts to negotiate at once, with the first [`MAX_SERVERS`] of its servers.
     pub fn new(now: Instant, config: ClientConfig) -> Self {
-        let servo = config.servo.map(|servo| Box::new(PiServo::new(servo)) as Box<dyn Servo + Send>);
+        let servo = config.servo.map(|servo| Box::new(AdaptiveServo::new(servo)) as Box<dyn Servo + Send>);
         Self {
             associations: config
                 .servers
@@ -118,6 +120,7 @@ impl Client {
                 .map(|&entry| Association::new(now, entry))
                 .collect(),
             servo,
+            timeline: Timeline::new(config.servo.map_or(0.0, |servo| servo.initial_frequency_ppb)),
             selected: None,
             state: State::default(),
             kernel_tai_offset: None,
@@ -156,14 +159,22 @@ impl Client {
     pub fn status(&self, now: Instant) -> Status {
         let surroundings = self.surroundings();
         let measured = self.selected.and_then(|index| self.associations[index].measured);
-        let status = |(index, association): (usize, &Association)| {
-            association.status(now, &surroundings, self.selected == Some(index))
+        let estimate = |index: usize| {
+            let local_to_server = self.associations[index].local_to_server(&surroundings).ok()?;
+            self.estimate(now, index, local_to_server).map(|(_, estimate)| estimate)
         };
+        let status = |(index, association): (usize, &Association)| {
+            association.status(now, &surroundings, self.selected == Some(index), estimate(index))
+        };
+        let estimated = self.selected.and_then(estimate);
         Status {
             state: self.state,
             selected_server: self.selected.map(|index| self.associations[index].entry.address),
             offset_ns: measured.map(|(offset, _)| offset),
             path_delay_ns: measured.map(|(_, delay)| delay),
+            estimated_offset_ns: estimated.map(|estimate| estimate.offset_ns),
+            bound_ns: estimated.map(|estimate| estimate.bound_ns),
+            asymmetry_bound_ns: estimated.map(|estimate| estimate.delay_ns),
             frequency_ppb: self.frequency_ppb(),
             servers: self.associations.iter().enumerate().map(status).collect(),
         }
@@ -338,14 +349,15 @@ impl Client {
             self.counts.count(Count::AroundStep);
             return;
         }
-        if tx.is_none() {
-            self.counts.count(Count::NoTxStamp);
+        match tx {
+            Some(tx) => self.timeline.observe(now, tx),
+            None => self.counts.count(Count::NoTxStamp),
         }
         let Some(association) = self.associations.get_mut(index) else {
             return;
         };
-        if let Ok(Some(exchange)) = association.exchanges.sent(sequence_id, tx) {
-            self.complete(now, index, &exchange);
+        if let Ok(complete) = association.exchanges.sent(sequence_id, tx) {
+            self.finish(now, index, complete);
         }
     }
 
@@ -355,6 +367,13 @@ impl Client {
         self.guard_until = now + STEP_GUARD;
         for association in &mut self.associations {
             association.exchanges.void();
+        }
+    }
+
+    /// The local clock's readings have changed their meaning in a way that nobody knows.
+    fn forget_estimates(&mut self) {
+        for association in &mut self.associations {
+            association.recovery = None;
         }
     }
 
@@ -376,7 +395,7 @@ impl Client {
         if let Some(reason) = lost {
             self.associations[index].lose(now, reason);
         }
-        self.reselect();
+        self.reselect(now);
     }
 }
 
@@ -392,6 +411,7 @@ impl Engine for Client {
             Input::ClockDisturbed => {
                 self.event(None, Kind::ClockDisturbed, None, None);
                 self.void_exchanges(now);
+                self.forget_estimates();
                 if let Some(servo) = &mut self.servo {
                     servo.restart();
                 }

@@ -2,7 +2,7 @@
 
 use super::association::Announced;
 use super::contract::Answer;
-use super::exchange::{Exchange, Unpaired};
+use super::exchange::Unpaired;
 use super::{Client, Count};
 use crate::engine::Instant;
 use crate::engine::event::{Kind, Reason};
@@ -105,10 +105,11 @@ impl Client {
         };
         if association.announced.as_ref().is_some_and(|before| time_base(before) != time_base(&announced)) {
             association.exchanges.void();
+            association.recovery = None;
         }
         association.announced = Some(announced);
         self.await_next(now, index, MessageType::Announce);
-        self.reselect();
+        self.reselect(now);
         Ok(Count::Announce)
     }
 
@@ -125,6 +126,7 @@ impl Client {
             return Err(Count::AroundStep);
         }
         let t2 = rx.ok_or(Count::NoRxStamp)?;
+        self.timeline.observe(now, t2);
         let correction = correction(header)?;
         let one_step = !header.flags.contains(Flags::TWO_STEP);
         let exchanges = &mut self.associations[index].exchanges;
@@ -177,12 +179,6 @@ impl Client {
         Ok(Count::DelayResp)
     }
 
-    fn finish(&mut self, now: Instant, index: usize, exchange: Option<Exchange>) {
-        if let Some(exchange) = exchange {
-            self.complete(now, index, &exchange);
-        }
-    }
-
     fn signaling(
         &mut self,
         now: Instant,
@@ -219,7 +215,7 @@ impl Client {
         }
         self.send_signaling(index, &acknowledgements);
         self.associations[index].schedule_negotiation();
-        self.reselect();
+        self.reselect(now);
         used
     }
 
@@ -236,6 +232,7 @@ impl Client {
         if answer != Answer::Unasked && rebind && association.identity != Some(source) {
             association.identity = Some(source);
             association.exchanges.void();
+            association.recovery = None;
         }
         let name = grant.message_type;
         match answer {

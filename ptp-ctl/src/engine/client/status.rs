@@ -44,6 +44,10 @@ pub struct Sample {
     pub offset_ns: f64,
     /// Mean path delay, ns.
     pub path_delay_ns: f64,
+    /// Local clock minus server's by all packets so far, ns.
+    pub estimated_offset_ns: Option<f64>,
+    /// 99 % bound of that if the shortest delays of both directions are equal, ns.
+    pub bound_ns: Option<f64>,
     /// Adjustment in force after this sample, ppb.
     pub frequency_ppb: f64,
     /// The client's state after this sample.
@@ -61,6 +65,12 @@ pub struct Status {
     pub offset_ns: Option<f64>,
     /// Of the last sample of the server in use, ns.
     pub path_delay_ns: Option<f64>,
+    /// Local clock minus the time of the server in use, by all packets so far, ns.
+    pub estimated_offset_ns: Option<f64>,
+    /// 99 % bound of that if the shortest delays of both directions are equal, ns.
+    pub bound_ns: Option<f64>,
+    /// What unequal delays can add to the bound: half of the shortest round trip, ns.
+    pub asymmetry_bound_ns: Option<f64>,
     /// Adjustment, ppb.
     pub frequency_ppb: f64,
     /// All servers, in the order of the configuration.
@@ -86,6 +96,10 @@ pub struct ServerStatus {
     pub offset_ns: Option<f64>,
     /// Last path delay measured, ns.
     pub path_delay_ns: Option<f64>,
+    /// Local clock minus this server's by all of its packets so far, ns.
+    pub estimated_offset_ns: Option<f64>,
+    /// 99 % bound of that if the shortest delays of both directions are equal, ns.
+    pub bound_ns: Option<f64>,
     /// Complete exchanges.
     pub exchanges: u64,
     /// Exchanges that were begun and not completed.

@@ -1,6 +1,5 @@
 use super::contract::{Answer, Contract};
-use super::exchange::{Exchange, Exchanges, Unpaired};
-use super::filter::DelayFilter;
+use super::exchange::{Complete, Exchange, Exchanges, Unpaired};
 use super::*;
 use ptp_common::time::Interval;
 use ptp_common::wire::GrantUnicast;
@@ -16,12 +15,13 @@ fn at(nanos: u64) -> Timestamp {
 /// 4 ns (Follow_Up) and 30 ns (Delay_Resp).
 fn deliver(exchanges: &mut Exchanges, part: usize, delay_req: u16) -> Result<Option<Exchange>, Unpaired> {
     let nanos = Interval::from_nanos;
-    match part {
+    let complete: Result<Complete, _> = match part {
         0 => exchanges.sync(NOW, SYNC, at(1120), nanos(16), None),
         1 => exchanges.follow_up(NOW, SYNC, at(0), nanos(4)),
         2 => exchanges.sent(delay_req, Some(at(5000))),
         _ => exchanges.delay_resp(NOW, delay_req, at(5930), nanos(30)),
-    }
+    };
+    complete.map(|complete| complete.exchange)
 }
 
 /// A Sync, and the Delay_Req that it calls for.
@@ -96,18 +96,26 @@ fn interleaved_exchanges_do_not_mix() {
     let mut numbers = Vec::new();
     for sync in 0..8 {
         let now = NOW + Duration::from_millis(sync.into());
-        assert_eq!(exchanges.sync(now, sync, at(base(sync) + 1100), Interval::ZERO, None), Ok(None));
+        assert_eq!(
+            exchanges.sync(now, sync, at(base(sync) + 1100), Interval::ZERO, None),
+            Ok(Complete::default())
+        );
         numbers.push(exchanges.delay_req(now).expect("a Sync came"));
     }
     for sync in (0..8).rev() {
         let answer =
             exchanges.delay_resp(NOW, numbers[usize::from(sync)], at(base(sync) + 5900), Interval::ZERO);
-        assert_eq!(answer, Ok(None));
+        assert_eq!(answer, Ok(Complete::default()));
     }
     for sync in 0..8 {
-        assert_eq!(exchanges.sent(numbers[usize::from(sync)], Some(at(base(sync) + 5000))), Ok(None));
+        assert_eq!(
+            exchanges
+                .sent(numbers[usize::from(sync)], Some(at(base(sync) + 5000)))
+                .map(|complete| complete.exchange),
+            Ok(None)
+        );
         let complete = exchanges.follow_up(NOW, sync, at(base(sync)), Interval::ZERO);
-        let complete = complete.expect("no part came twice").expect("all parts came");
+        let complete = complete.expect("no part came twice").exchange.expect("all parts came");
         assert_eq!(complete.offset_and_delay(Interval::ZERO, 0.0), (100.0, 1000.0));
     }
 }
@@ -118,7 +126,7 @@ fn an_answer_to_nothing_is_unknown() {
     let delay_req = open(&mut exchanges);
     let wrong = exchanges.delay_resp(NOW, delay_req.wrapping_add(1), at(0), Interval::ZERO);
     assert_eq!(wrong, Err(Unpaired::Unknown));
-    assert_eq!(exchanges.sent(delay_req, None), Ok(None));
+    assert_eq!(exchanges.sent(delay_req, None), Ok(Complete::default()));
     assert_eq!(exchanges.lost(), 1);
     assert_eq!(exchanges.delay_resp(NOW, delay_req, at(0), Interval::ZERO), Err(Unpaired::Unknown));
 }
@@ -145,7 +153,7 @@ fn a_fast_clock_does_not_shorten_the_path() {
     let delay_req = exchanges.delay_req(NOW).expect("a Sync came");
     exchanges.sent(delay_req, Some(t3)).expect("open");
     let complete = exchanges.delay_resp(NOW, delay_req, at(100_002_000), Interval::ZERO);
-    let complete = complete.expect("open").expect("all parts came");
+    let complete = complete.expect("open").exchange.expect("all parts came");
     let (offset, delay) = complete.offset_and_delay(Interval::ZERO, 30_000.0);
     assert_eq!(offset, 1500.0);
     assert!((delay - 1000.0).abs() < 0.1, "{delay}");
@@ -215,16 +223,4 @@ fn a_denied_contract_asks_again_after_a_wait() {
     assert_eq!(contract.denial(), Some(Reason::AnnounceNegoDeny));
     assert!(!contract.wants_request(NOW + Duration::from_millis(999)));
     assert!(contract.wants_request(NOW + Duration::from_secs(1)));
-}
-
-#[test]
-fn the_filter_drops_what_was_held_up_and_adapts() {
-    let mut filter = DelayFilter::default();
-    let quiet = |step: u32| 1000.0 + f64::from(step % 4) * 100.0;
-    assert!((0..32).all(|step| filter.accept(quiet(step))));
-    assert!(!filter.accept(50_000.0));
-    assert!(filter.accept(1100.0));
-    // The route has become longer: after a window the new delay is the usual one.
-    let accepted = (0..32).filter(|&step| filter.accept(quiet(step) + 500_000.0)).count();
-    assert!(accepted >= 16, "{accepted}");
 }

@@ -1,8 +1,8 @@
 //! From measurements to decisions about the clock.
 
-mod pi;
+mod adaptive;
 
-pub use pi::PiServo;
+pub use adaptive::AdaptiveServo;
 
 use ptp_common::time::Timestamp;
 
@@ -37,14 +37,37 @@ pub struct Measurement {
     pub offset_ns: f64,
     /// Mean path delay of the exchange, ns.
     pub delay_ns: f64,
-    /// How far apart measurements of an unchanged clock are at the moment, ns.
-    pub noise_ns: f64,
 }
 
-/// A way to steer a clock.
+/// What is known of the local clock now, from all packets of the server in use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tracking {
+    /// Now, s, of any epoch.
+    pub at: f64,
+    /// Local clock minus server's, ns.
+    pub offset_ns: f64,
+    /// 99 % bound of it, ns.
+    pub bound_ns: f64,
+    /// How much faster than the server's the clock would run at the adjustment that it had at start, ppb.
+    pub frequency_ppb: f64,
+    /// 99 % bound of it, ppb.
+    pub frequency_bound_ppb: f64,
+}
+
+/// A way to steer a clock: by single exchanges, or by an estimate made of all packets.
 pub trait Servo {
-    /// What to do about a measurement.
-    fn update(&mut self, measurement: Measurement) -> Decision;
+    /// What to do about an exchange; `None` where single exchanges are not used.
+    fn exchange(&mut self, _measurement: Measurement) -> Option<Decision> {
+        None
+    }
+    /// What to do about an estimate; `None` where estimates are not used.
+    fn estimate(&mut self, _tracking: Tracking) -> Option<Decision> {
+        None
+    }
+    /// What to do when no server can be followed.
+    fn hold(&mut self) -> Decision {
+        Decision::Hold
+    }
     /// Another clock or timescale from here on: keep the frequency, forget the rest.
     fn restart(&mut self);
     /// The adjustment in force, ppb.

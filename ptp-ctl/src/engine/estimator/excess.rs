@@ -1,0 +1,131 @@
+//! By how much packets of one direction take longer than the shortest ones.
+
+use super::tail::Below;
+
+/// Scales of the two exponentials to begin with, relative to the path delay.
+const FIRST_SCALES: [f64; 2] = [0.3, 3.0];
+/// Smallest scale, ns.
+const SMALLEST_SCALE: f64 = 1.0;
+/// The larger scale is at least so many times the smaller one: else the two are one.
+const APART: f64 = 4.0;
+/// Shares that the two never fall below: what is gone may come back.
+const LEAST_SHARES: [f64; 2] = [0.2, 0.003];
+/// Share of packets about which nothing is said: wrong stamps, and earlier than is possible.
+const STRAY_SHARES: std::ops::RangeInclusive<f64> = 1e-5..=1e-2;
+/// ln of the density of those: anywhere within a second, 1/ns.
+const LN_STRAY_DENSITY: f64 = -20.723_265_836_946_41;
+/// Packets after which the first guess counts no more than what was learned since.
+const GUESS: f64 = 2.0;
+/// The same for the shares.
+const GUESS_SHARES: f64 = 10.0;
+/// How much the other direction counts: where the scales cannot be told from noise they must at least be equal.
+const TIE: f64 = 0.2;
+/// How many packets of the past count: load comes and goes.
+const MEMORY: f64 = 500.0;
+
+/// The excess as the mixture of two exponential distributions, both learned: of the packets that queued little, and of
+/// those that queued long. Both only ever delay, which is what makes the shortest packets precise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Excess {
+    /// Means of the two, ns.
+    scales: [f64; 2],
+    /// Packets that each was learned from.
+    counts: [f64; 2],
+    shares: [f64; 2],
+    stray_share: f64,
+    count: f64,
+}
+
+/// What a packet says of the shortest delay.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Posterior {
+    /// Mean, relative to what was expected, ns.
+    pub(super) mean: f64,
+    /// Variance, ns².
+    pub(super) variance: f64,
+    /// ln of the density of what was observed, 1/ns.
+    pub(super) ln_likelihood: f64,
+    /// How probably the packet says nothing at all.
+    pub(super) stray: f64,
+}
+
+impl Excess {
+    /// Nothing is known but how long a packet takes, ns.
+    pub(super) fn new(delay: f64) -> Self {
+        Self {
+            scales: FIRST_SCALES.map(|factor| factor * delay),
+            counts: [0.0; 2],
+            shares: [0.9, 0.1],
+            stray_share: 1e-3,
+            count: 0.0,
+        }
+    }
+
+    /// What was learned is a first guess from here on.
+    pub(super) fn as_guess(mut self) -> Self {
+        self.counts = [GUESS; 2];
+        self.count = 0.0;
+        self
+    }
+
+    /// Mean of the packets that queued little, ns.
+    pub(super) fn scale(&self) -> f64 {
+        self.scales[0]
+    }
+
+    /// Share of packets that take longer than the shortest by more than `excess` ns.
+    pub(super) fn survival(&self, excess: f64) -> f64 {
+        self.shares[0] * (-excess / self.scales[0]).exp() + self.shares[1] * (-excess / self.scales[1]).exp()
+    }
+
+    /// A packet came `excess` ns after the shortest was expected, with a variance of `variance` ns² on the expectation.
+    ///
+    /// For each exponential the posterior is a normal distribution cut off at the observation; together they are
+    /// described by their common mean and variance.
+    pub(super) fn weigh(&mut self, excess: f64, variance: f64, other: f64, stamps: f64) -> Posterior {
+        let deviation = variance.sqrt();
+        let mut ln_weights = [0.0; 3];
+        let mut parts = [(0.0, variance); 3];
+        for k in 0..2 {
+            let scale = self.scales[k];
+            let shift = deviation / scale;
+            let bound = excess / deviation - shift;
+            let below = Below::new(bound);
+            ln_weights[k] =
+                (self.shares[k] / scale).ln() - excess / scale + 0.5 * shift * shift + below.ln_probability;
+            parts[k] = (deviation * (shift + below.mean), variance * below.variance);
+        }
+        ln_weights[2] = self.stray_share.ln() + LN_STRAY_DENSITY;
+
+        let largest = ln_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mut weights = ln_weights.map(|weight| (weight - largest).exp());
+        let sum: f64 = weights.iter().sum();
+        weights = weights.map(|weight| weight / sum);
+        let mean: f64 = weights.iter().zip(&parts).map(|(weight, part)| weight * part.0).sum();
+        let spread = |(weight, part): (&f64, &(f64, f64))| weight * (part.1 + (part.0 - mean).powi(2));
+        let variance = weights.iter().zip(&parts).map(spread).sum::<f64>().min(variance);
+
+        self.learn(weights, parts.map(|part| (excess - part.0).max(0.0)), other, stamps);
+        Posterior { mean, variance, ln_likelihood: largest + sum.ln(), stray: weights[2] }
+    }
+
+    /// One step of expectation maximisation: the packet belongs to each part with this weight, and took so much longer
+    /// than the shortest if it does.
+    fn learn(&mut self, weights: [f64; 3], excesses: [f64; 3], other: f64, stamps: f64) {
+        self.count += 1.0;
+        let rate = (1.0 / (self.count + GUESS_SHARES)).max(1.0 / MEMORY);
+        for k in 0..2 {
+            self.counts[k] = (self.counts[k] + weights[k]).min(MEMORY);
+            let gain = (GUESS / (self.counts[k] + 2.0 * GUESS)).max(1.0 / MEMORY);
+            self.scales[k] += weights[k] * gain * (excesses[k] - self.scales[k]);
+            self.shares[k] = (self.shares[k] + rate * (weights[k] - self.shares[k])).max(LEAST_SHARES[k]);
+        }
+        let gain = (GUESS / (self.counts[0] + 2.0 * GUESS)).max(1.0 / MEMORY);
+        self.scales[0] +=
+            TIE * gain / (1.0 + (self.scales[0] / (2.0 * stamps)).powi(2)) * (other - self.scales[0]);
+        self.scales[0] = self.scales[0].max(SMALLEST_SCALE);
+        self.scales[1] = self.scales[1].max(APART * self.scales[0]);
+        let stray = self.stray_share + rate * (weights[2] - self.stray_share);
+        self.stray_share = stray.clamp(*STRAY_SHARES.start(), *STRAY_SHARES.end());
+    }
+}
