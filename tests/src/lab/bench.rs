@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -148,27 +147,9 @@ impl Node {
         format!("lab{}", self.index)
     }
 
-    /// Its number.
-    pub fn index(&self) -> usize {
-        self.index
-    }
-
     /// Its address.
     pub fn address(&self) -> IpAddr {
         Ipv4Addr::new(10, 9, 0, self.index as u8 + 1).into()
-    }
-
-    /// Its namespace.
-    pub fn namespace(&self) -> &Namespace {
-        &self.namespace
-    }
-
-    /// Its PHC's device.
-    pub fn clock(&self) -> Result<PathBuf> {
-        let interface = self.interface();
-        let info = self.namespace.enter(move || Ok(ptp_ctl::net::timestamping(&interface)?))?;
-        let index = info.phc_index.context("no PHC")?;
-        Ok(format!("/dev/ptp{index}").into())
     }
 
     /// Starts a program in the namespace.

@@ -20,6 +20,9 @@ const MOUNTS: [(&str, &str); 7] = [
     ("debugfs", "/sys/kernel/debug"),
 ];
 
+/// Of the kernel's, what the cases use.
+const MODULES: [&str; 3] = ["veth", "8021q", "sch_netem"];
+
 /// What the kernel's command line says.
 pub(super) struct Parameters {
     pub(super) mode: Mode,
@@ -37,6 +40,12 @@ pub(super) fn prepare() -> Result<Parameters> {
     let linked = Command::new("ip").args(["link", "set", "lo", "up"]).status().context("cannot run ip")?;
     if !linked.success() {
         bail!("the loopback interface does not come up");
+    }
+    for module in MODULES {
+        let loaded = Command::new("modprobe").arg(module).status().context("cannot run modprobe")?;
+        if !loaded.success() {
+            bail!("the kernel module {module} does not load");
+        }
     }
     let line = fs::read_to_string("/proc/cmdline")?;
     let parameter = |key| line.split_whitespace().find_map(|word| word.strip_prefix(key));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
-const PTP_CTL: &str = "/bin/ptp-ctl";
+pub(super) const PTP_CTL: &str = "/bin/ptp-ctl";
 
 /// `ptp-ctl SUBCOMMAND INTERFACE` at a node.
 pub(super) fn command(node: &Node, subcommand: &str, options: &[&str]) -> Command {
@@ -28,8 +28,8 @@ pub(super) fn server(node: &Node, options: &[&str]) -> Result<Process> {
 
 /// Starts a client that steers the PHC, and waits until it runs. Its state is kept in `state`.
 pub(super) fn client(node: &Node, servers: &[&Node], options: &[&str], state: &Path) -> Result<Process> {
-    let mut command = command(node, "client", &["--json", "--clock", "phc"]);
-    let _ = state;
+    let mut command = command(node, "client", &["--json", "--clock", "phc", "--state-dir"]);
+    command.arg(state);
     for server in servers {
         command.arg("--server").arg(server.address().to_string());
     }

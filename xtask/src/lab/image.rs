@@ -12,7 +12,7 @@ use std::process::Command;
 const PROGRAMS: [&str; 6] =
     ["bin/ip", "sbin/tc", "bin/busybox", "usr/sbin/ptp4l", "sbin/ethtool", "usr/sbin/phc2sys"];
 /// Kernel modules by name, loaded when they are needed.
-const MODULES: [&str; 4] = ["veth", "8021q", "sch_netem", "sch_prio"];
+const MODULES: [&str; 3] = ["veth", "8021q", "sch_netem"];
 const DIRECTORIES: [&str; 9] = ["bin", "dev", "lib", "lib64", "proc", "root", "run", "sys", "tmp"];
 const LIBRARIES: &str = "lib/x86_64-linux-gnu";
 const LOADER: &str = "lib64/ld-linux-x86-64.so.2";

@@ -1,0 +1,82 @@
+//! `--also-system-clock`: CLOCK_REALTIME follows the client's PHC, a server's PHC follows CLOCK_REALTIME.
+
+use super::pair::{CLIENT, Pair, SERVER};
+use crate::figures::{Bar, Row};
+use crate::lab::{Bench, Run, ours};
+use anyhow::{Context as _, Result, bail, ensure};
+use ptp_ctl::clock::{Clock as _, Leap, SystemClock, kernel_tai_offset};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// TAI - UTC, s. The devices' clocks start on UTC, which they take for TAI: the system clock has to go back.
+const TAI: i32 = 37;
+/// Both clocks are to be within this, ns.
+const LIMIT: f64 = 1_000.0;
+const HOLD: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(40);
+const SAMPLE: Duration = Duration::from_millis(50);
+
+pub(super) fn system_follows(run: &mut Run) -> Result<()> {
+    for (cross, method) in [("cross=0", "plain"), ("cross=1", "extended"), ("cross=2", "precise")] {
+        let mut system = SystemClock::open(true)?;
+        system.set_utc(TAI, Leap::None)?;
+        system.set_frequency(30_000.0)?;
+        let pair = Pair::locked(&[cross], &["--also-system-clock"])?;
+        let started = Instant::now();
+        settle(&pair.bench, CLIENT, started)?;
+        let worst = worst(&pair.bench, CLIENT, run.seconds(1, 30))?;
+        let stats = pair.client_stats()?;
+        ensure!(stats["system_clock"]["cross_stamps"] == method, "{}", stats["system_clock"]);
+        ensure!(kernel_tai_offset()? == Some(TAI), "the kernel lost TAI - UTC");
+        let metric = format!("worst_error_ns ({method} cross-stamps)");
+        let row = Row::new("system_clock", &metric, "ns", worst).judged(Bar::Below(LIMIT));
+        run.report.rows.push(row);
+    }
+    Ok(())
+}
+
+pub(super) fn phc_follows(run: &mut Run) -> Result<()> {
+    SystemClock::open(true)?.set_utc(TAI, Leap::None)?;
+    let bench = Bench::new(1, &["drift_ppb=-15000"])?;
+    let server = ours::server(bench.node(SERVER), &["--also-system-clock"])?;
+    settle(&bench, SERVER, Instant::now()).with_context(|| server.tail())?;
+    let worst = worst(&bench, SERVER, run.seconds(1, 30))?;
+    let row = Row::new("system_clock", "worst_error_ns (a server's PHC follows)", "ns", worst);
+    run.report.rows.push(row.judged(Bar::Below(LIMIT)));
+    Ok(())
+}
+
+/// CLOCK_REALTIME minus UTC of a PHC that counts TAI, ns.
+fn error(bench: &Bench, phc: usize) -> Result<f64> {
+    let truth = bench.truth()?;
+    let of = |name: &str| truth.get(name).copied().with_context(|| format!("no truth about {name}"));
+    Ok(of("realtime")? - (of(&format!("lab{phc}"))? - f64::from(TAI) * 1e9))
+}
+
+fn settle(bench: &Bench, phc: usize, started: Instant) -> Result<()> {
+    let mut within: Option<Instant> = None;
+    loop {
+        let error = error(bench, phc)?;
+        let now = Instant::now();
+        if error.abs() > LIMIT {
+            within = None;
+        } else if now - *within.get_or_insert(now) > HOLD {
+            return Ok(());
+        }
+        if now - started > TIMEOUT {
+            bail!("PHC and system clock are {error:.0} ns apart after {TIMEOUT:?}");
+        }
+        sleep(SAMPLE);
+    }
+}
+
+fn worst(bench: &Bench, phc: usize, during: Duration) -> Result<f64> {
+    let end = Instant::now() + during;
+    let mut worst = 0.0_f64;
+    while Instant::now() < end {
+        worst = worst.max(error(bench, phc)?.abs());
+        sleep(SAMPLE);
+    }
+    ensure!(worst < 100.0 * LIMIT, "PHC and system clock went {worst:.0} ns apart");
+    Ok(worst)
+}
