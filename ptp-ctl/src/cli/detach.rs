@@ -3,6 +3,7 @@
 use super::print_json;
 use crate::config::DEFAULT_BPFFS;
 use crate::dataplane::{self, Mode};
+use anyhow::bail;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +16,9 @@ pub(super) struct Args {
     /// Where bpffs is mounted
     #[arg(long, value_name = "DIR", default_value = DEFAULT_BPFFS)]
     bpffs: PathBuf,
+    /// Also if a controller uses the program: that ends with an error
+    #[arg(long)]
+    force: bool,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -34,6 +38,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bpffs: args.bpffs.clone(),
         nic_stamps: false,
     };
+    if !args.force && dataplane::is_in_use(&options)? {
+        bail!(
+            "a controller uses the program on {0}: stop it first, or take the program from it with \
+             `ptp-ctl detach {0} --force`",
+            args.interface
+        );
+    }
     let report = Report { interface: &args.interface, removed: dataplane::detach(&options)?.removed };
     if args.json {
         print_json(&report)?;

@@ -2,7 +2,7 @@
 
 use super::sys;
 use nix::time::{ClockId, clock_gettime};
-use ptp_common::time::{NANOS_PER_SEC, RawStamp, StampSource};
+use ptp_common::time::{NANOS_PER_SEC, RawStamp, StampSource, Timestamp};
 use std::io;
 
 /// CLOCK_TAI - CLOCK_REALTIME in seconds; `None` while nobody has told the kernel (it then reports 0).
@@ -29,6 +29,24 @@ pub(super) fn realtime_of(stamp: RawStamp, tai_offset: i32) -> Option<u64> {
             stamp.nanos.checked_add_signed(-i64::from(tai_offset) * i64::from(NANOS_PER_SEC))
         }
         StampSource::XdpHw | StampSource::SocketHw => None,
+    }
+}
+
+/// CLOCK_REALTIME as the clocks that are built on it read it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Realtime {
+    /// CLOCK_TAI - CLOCK_REALTIME, s.
+    pub(super) tai_offset: i32,
+}
+
+impl Realtime {
+    pub(super) fn now(self) -> Timestamp {
+        Timestamp::from_nanos(realtime_nanos())
+    }
+
+    /// When the stamp was taken.
+    pub(super) fn at(self, stamp: RawStamp) -> Option<Timestamp> {
+        realtime_of(stamp, self.tai_offset).map(Timestamp::from_nanos)
     }
 }
 

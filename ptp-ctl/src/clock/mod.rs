@@ -4,6 +4,7 @@
 //! (`XdpHw`, `SocketHw`), CLOCK_TAI (`XdpSw`) or CLOCK_REALTIME (`SocketSw`); a clock that is not derived from what
 //! the stamp counts has no answer. When a clock is dropped, it runs on at its last frequency.
 
+mod cross;
 mod error;
 mod kernel;
 mod none;
@@ -12,6 +13,7 @@ mod sys;
 mod system;
 mod virtual_clock;
 
+pub use cross::{CrossStamp, CrossStamps};
 pub use error::ClockError;
 pub use kernel::{kernel_tai_offset, monotonic_nanos, realtime_nanos};
 pub use none::NoClock;
@@ -28,6 +30,18 @@ pub enum Timescale {
     Utc,
     /// A PHC, by convention.
     Tai,
+}
+
+/// The leap second that the UTC day ends with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leap {
+    /// None.
+    #[default]
+    None,
+    /// The last minute has 59 seconds.
+    Second59,
+    /// The last minute has 61 seconds.
+    Second61,
 }
 
 /// Which clock.
@@ -127,6 +141,12 @@ pub trait Clock: Send {
 
     /// CLOCK_TAI - CLOCK_REALTIME of the kernel, seconds (0 while unknown): needed to read XDP's software stamps.
     fn set_kernel_tai_offset(&mut self, seconds: i32);
+
+    /// Sets the frequency in force once more, after something that may have changed it behind our back. True if the kernel
+    /// reported another one. Only a PHC loses it, when its NIC is reset.
+    fn reapply_frequency(&mut self) -> Result<bool, ClockError> {
+        Ok(false)
+    }
 
     /// Reading minus truth, where truth is known: a virtual clock's distance from CLOCK_REALTIME.
     fn true_error(&self) -> Option<Interval> {

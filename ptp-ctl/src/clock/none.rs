@@ -1,17 +1,17 @@
-use super::kernel::{realtime_nanos, realtime_of};
+use super::kernel::Realtime;
 use super::{Clock, ClockError, Kind, Timescale};
 use ptp_common::time::{Interval, RawStamp, Timestamp};
 
 /// CLOCK_REALTIME, never changed: steering is accepted and has no effect.
 #[derive(Debug, Default)]
 pub struct NoClock {
-    tai_offset: i32,
+    realtime: Realtime,
 }
 
 impl NoClock {
     /// With an unknown TAI offset.
     pub const fn new() -> Self {
-        Self { tai_offset: 0 }
+        Self { realtime: Realtime { tai_offset: 0 } }
     }
 }
 
@@ -25,11 +25,11 @@ impl Clock for NoClock {
     }
 
     fn now(&self) -> Result<Timestamp, ClockError> {
-        Ok(Timestamp::from_nanos(realtime_nanos()))
+        Ok(self.realtime.now())
     }
 
     fn at(&self, stamp: RawStamp) -> Option<Timestamp> {
-        realtime_of(stamp, self.tai_offset).map(Timestamp::from_nanos)
+        self.realtime.at(stamp)
     }
 
     fn step(&mut self, _by: Interval) -> Result<(), ClockError> {
@@ -49,6 +49,6 @@ impl Clock for NoClock {
     }
 
     fn set_kernel_tai_offset(&mut self, seconds: i32) {
-        self.tai_offset = seconds;
+        self.realtime.tai_offset = seconds;
     }
 }

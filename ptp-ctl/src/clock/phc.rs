@@ -92,6 +92,11 @@ impl Clock for Phc {
     fn set_kernel_tai_offset(&mut self, _seconds: i32) {
         // Its stamps do not count a kernel clock.
     }
+
+    fn reapply_frequency(&mut self) -> Result<bool, ClockError> {
+        self.check_steered()?;
+        sys::reapply_frequency(self.id(), self.frequency).map_err(|source| explain("steer", source))
+    }
 }
 
 fn explain(action: &'static str, source: io::Error) -> ClockError {

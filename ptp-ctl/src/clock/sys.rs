@@ -1,5 +1,7 @@
 //! The system calls that read and change a kernel clock. The only place that can change one.
 
+use super::Leap;
+use super::cross::{self, CrossStamp};
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::time::ClockId;
@@ -31,6 +33,28 @@ pub(super) fn set_frequency(clock: ClockId, ppb: f64) -> io::Result<f64> {
     let units = (ppb * FREQUENCY_UNITS).round();
     adjust(clock, libc::timex { modes: libc::ADJ_FREQUENCY, freq: units as _, ..empty() })?;
     Ok(units / FREQUENCY_UNITS)
+}
+
+/// Sets the frequency that is believed to be in force; true if the kernel reports another one.
+pub(super) fn reapply_frequency(clock: ClockId, ppb: f64) -> io::Result<bool> {
+    let reported = read_adjustment(clock)?.frequency;
+    set_frequency(clock, ppb)?;
+    // Both are rounded to the kernel's units.
+    Ok((reported - ppb).abs() > 1.0 / FREQUENCY_UNITS)
+}
+
+/// Sets TAI - UTC and the announced leap second of CLOCK_REALTIME, and says that it is synchronised.
+pub(super) fn set_utc(tai_offset: i32, leap: Leap) -> io::Result<()> {
+    let status = match leap {
+        Leap::None => 0,
+        Leap::Second59 => libc::STA_DEL,
+        Leap::Second61 => libc::STA_INS,
+    };
+    let realtime = ClockId::CLOCK_REALTIME;
+    // One call each: both values have the same field.
+    adjust(realtime, libc::timex { modes: libc::ADJ_TAI, constant: tai_offset.into(), ..empty() })?;
+    adjust(realtime, libc::timex { modes: libc::ADJ_STATUS, status, ..empty() })?;
+    Ok(())
 }
 
 /// Moves the clock at once.
@@ -79,4 +103,48 @@ fn adjust(clock: ClockId, mut timex: libc::timex) -> io::Result<libc::timex> {
     // SAFETY: the kernel reads and writes one `timex`, and takes any clock id.
     Errno::result(unsafe { libc::clock_adjtime(clock.as_raw(), &raw mut timex) })?;
     Ok(timex)
+}
+
+/// Readings of one comparison of clocks, of which the best is taken.
+const READINGS: usize = 9;
+
+/// The hardware reads both clocks at once (PTP_SYS_OFFSET_PRECISE).
+pub(super) fn cross_precise(device: BorrowedFd<'_>) -> io::Result<CrossStamp> {
+    let mut data = MaybeUninit::<libc::ptp_sys_offset_precise>::zeroed();
+    // SAFETY: the descriptor is open, and the kernel writes one `ptp_sys_offset_precise`.
+    Errno::result(unsafe {
+        libc::ioctl(device.as_raw_fd(), libc::PTP_SYS_OFFSET_PRECISE, data.as_mut_ptr())
+    })?;
+    // SAFETY: it is made of integers only, for which zero is a value.
+    let data = unsafe { data.assume_init() };
+    let (phc_ns, system_ns) = (phc_nanos(data.device), phc_nanos(data.sys_realtime));
+    Ok(CrossStamp { phc_ns, system_ns, window_ns: 0 })
+}
+
+/// The driver reads the system clock right before and after its own (PTP_SYS_OFFSET_EXTENDED).
+pub(super) fn cross_extended(device: BorrowedFd<'_>) -> io::Result<CrossStamp> {
+    // SAFETY: it is made of integers only, for which zero is a value.
+    let mut data: libc::ptp_sys_offset_extended = unsafe { MaybeUninit::zeroed().assume_init() };
+    data.n_samples = READINGS as _;
+    // SAFETY: the descriptor is open, and the kernel reads and writes one `ptp_sys_offset_extended`.
+    Errno::result(unsafe { libc::ioctl(device.as_raw_fd(), libc::PTP_SYS_OFFSET_EXTENDED, &raw mut data) })?;
+    cross::narrowest(data.ts[..READINGS].iter().map(|triple| triple.map(phc_nanos)))
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The kernel reads both in turn (PTP_SYS_OFFSET).
+pub(super) fn cross_plain(device: BorrowedFd<'_>) -> io::Result<CrossStamp> {
+    // SAFETY: it is made of integers only, for which zero is a value.
+    let mut data: libc::ptp_sys_offset = unsafe { MaybeUninit::zeroed().assume_init() };
+    data.n_samples = READINGS as _;
+    // SAFETY: the descriptor is open, and the kernel reads and writes one `ptp_sys_offset`.
+    Errno::result(unsafe { libc::ioctl(device.as_raw_fd(), libc::PTP_SYS_OFFSET, &raw mut data) })?;
+    // System, PHC, system, PHC … system.
+    let readings = data.ts[..=2 * READINGS].windows(3).step_by(2);
+    cross::narrowest(readings.map(|triple| [0, 1, 2].map(|index| phc_nanos(triple[index]))))
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn phc_nanos(time: libc::ptp_clock_time) -> i64 {
+    time.sec * i64::from(NANOS_PER_SEC) + i64::from(time.nsec)
 }

@@ -1,5 +1,5 @@
-use super::kernel::{realtime_nanos, realtime_of};
-use super::{Clock, ClockError, Kind, Timescale, clamp_frequency, sys};
+use super::kernel::Realtime;
+use super::{Clock, ClockError, Kind, Leap, Timescale, clamp_frequency, sys};
 use nix::time::ClockId;
 use ptp_common::time::{Interval, RawStamp, Timestamp};
 use std::io;
@@ -15,7 +15,7 @@ const CAP_SYS_TIME: u32 = 25;
 pub struct SystemClock {
     steered: bool,
     frequency: f64,
-    tai_offset: i32,
+    realtime: Realtime,
 }
 
 impl SystemClock {
@@ -29,7 +29,14 @@ impl SystemClock {
         }
         let state = sys::read_adjustment(ClockId::CLOCK_REALTIME)
             .map_err(|source| ClockError::Read { clock: "the system clock's frequency", source })?;
-        Ok(Self { steered, frequency: state.frequency, tai_offset: state.tai })
+        let realtime = Realtime { tai_offset: state.tai };
+        Ok(Self { steered, frequency: state.frequency, realtime })
+    }
+
+    /// Tells the kernel what TAI - UTC is, in seconds, and which leap second the UTC day ends with.
+    pub fn set_utc(&mut self, tai_offset: i32, leap: Leap) -> Result<(), ClockError> {
+        self.check_steered()?;
+        sys::set_utc(tai_offset, leap).map_err(|source| explain("set the time scales of", source))
     }
 
     fn check_steered(&self) -> Result<(), ClockError> {
@@ -47,11 +54,11 @@ impl Clock for SystemClock {
     }
 
     fn now(&self) -> Result<Timestamp, ClockError> {
-        Ok(Timestamp::from_nanos(realtime_nanos()))
+        Ok(self.realtime.now())
     }
 
     fn at(&self, stamp: RawStamp) -> Option<Timestamp> {
-        realtime_of(stamp, self.tai_offset).map(Timestamp::from_nanos)
+        self.realtime.at(stamp)
     }
 
     fn step(&mut self, by: Interval) -> Result<(), ClockError> {
@@ -76,7 +83,7 @@ impl Clock for SystemClock {
     }
 
     fn set_kernel_tai_offset(&mut self, seconds: i32) {
-        self.tai_offset = seconds;
+        self.realtime.tai_offset = seconds;
     }
 }
 

@@ -268,3 +268,10 @@ fn a_step_is_split_as_the_kernel_wants_it() {
     assert_eq!(split(-2_000_000_000), (-2, 0));
     assert_eq!(sys::split(Interval::from_scaled(0x8000)), (0, 1), "rounded");
 }
+
+#[test]
+fn the_narrowest_comparison_counts() {
+    let triples = [[100, 5_000, 300], [1_000, 6_000, 1_040], [2_000, 7_000, 2_900]];
+    let best = super::cross::narrowest(triples.into_iter()).unwrap();
+    assert_eq!((best.phc_ns, best.system_ns, best.window_ns), (6_000, 1_020, 40));
+}

@@ -129,7 +129,7 @@ impl Checker {
         Err(self.error(key, value, format!("must be {} to {}{unit_and_fix}", allowed.start(), allowed.end())))
     }
 
-    fn directory(&self, key: &'static str, path: &Path) -> Result<PathBuf, ConfigError> {
+    pub(super) fn directory(&self, key: &'static str, path: &Path) -> Result<PathBuf, ConfigError> {
         if path.is_absolute() {
             return Ok(path.to_owned());
         }
@@ -157,6 +157,7 @@ pub(super) struct RawCommon<'a> {
     pub(super) clock: ClockKind,
     pub(super) virtual_offset: Option<i64>,
     pub(super) virtual_frequency: Option<f64>,
+    pub(super) also_system_clock: bool,
     pub(super) data_plane: DataPlaneKind,
     pub(super) rx_timestamp: Option<RxTimestamp>,
     pub(super) xdp_mode: XdpAttachMode,
@@ -199,6 +200,7 @@ impl RawCommon<'_> {
                 "; 0 is understood by every device, 1 is IEEE 1588-2019",
             )?,
             clock: self.clock(check)?,
+            also_system_clock: self.also_system_clock(check)?,
             data_plane: self.data_plane,
             rx_timestamp: self.rx_timestamp(check)?,
             xdp_mode: self.xdp_mode,
@@ -207,6 +209,15 @@ impl RawCommon<'_> {
             run_dir: check.directory("run-dir", self.run_dir)?,
             json: self.json,
         })
+    }
+
+    fn also_system_clock(&self, check: &Checker) -> Result<bool, ConfigError> {
+        if self.also_system_clock && self.clock != ClockKind::Phc {
+            let problem =
+                "is for clock = \"phc\": another clock is the system clock already, or leaves it alone";
+            return Err(check.error("also-system-clock", true, problem));
+        }
+        Ok(self.also_system_clock)
     }
 
     /// A source that contradicts the clock or the data plane is found out before anything is opened.

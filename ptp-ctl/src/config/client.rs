@@ -2,8 +2,8 @@
 
 use super::check::{Checker, RawCommon};
 use super::{
-    ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role, RxTimestamp,
-    ServerAddress, Settings, XdpAttachMode,
+    ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, DataPlaneKind, Local,
+    Role, RxTimestamp, ServerAddress, Settings, XdpAttachMode,
 };
 use crate::engine::config::{ClientConfig, ServerEntry, ServoConfig};
 use serde::Deserialize;
@@ -43,6 +43,9 @@ pub struct ClientOptions {
     /// Initial frequency error of a virtual clock, ppb
     #[arg(long, value_name = "PPB", allow_negative_numbers = true)]
     pub virtual_frequency: Option<f64>,
+    /// Let the system clock follow the NIC's (clock = phc), with TAI offset and leap second
+    #[arg(long)]
+    pub also_system_clock: bool,
     /// Where event messages come from
     #[arg(long, value_enum, value_name = "PLANE", default_value_t = defaults().data_plane)]
     pub data_plane: DataPlaneKind,
@@ -96,6 +99,9 @@ pub struct ClientOptions {
     /// Directory of the socket that `stats` asks
     #[arg(long, value_name = "DIR", default_value_os_t = defaults().run_dir)]
     pub run_dir: PathBuf,
+    /// Directory in which the frequency that the clock needs is kept
+    #[arg(long, value_name = "DIR", default_value_os_t = defaults().state_dir)]
+    pub state_dir: PathBuf,
     /// Report as JSON lines on standard output
     #[arg(long)]
     pub json: bool,
@@ -113,6 +119,7 @@ impl Default for ClientOptions {
             clock: ClockKind::System,
             virtual_offset: None,
             virtual_frequency: None,
+            also_system_clock: false,
             data_plane: DataPlaneKind::Xdp,
             rx_timestamp: None,
             xdp_mode: XdpAttachMode::Native,
@@ -130,6 +137,7 @@ impl Default for ClientOptions {
             dscp: 56,
             bpffs: DEFAULT_BPFFS.into(),
             run_dir: DEFAULT_RUN_DIR.into(),
+            state_dir: DEFAULT_STATE_DIR.into(),
             json: false,
         }
     }
@@ -145,6 +153,8 @@ pub struct ClientSettings {
     common: Common,
     /// The servers, in the order given; at least one.
     pub servers: Vec<ServerEntry>,
+    /// Where the clock's frequency is kept.
+    pub state_dir: PathBuf,
     log_announce_interval: i8,
     log_sync_interval: i8,
     log_delay_resp_interval: i8,
@@ -204,6 +214,7 @@ impl ClientOptions {
         };
         let client = ClientSettings {
             servers: self.servers(&check)?,
+            state_dir: check.directory("state-dir", &self.state_dir)?,
             log_announce_interval: check.range(
                 "log-announce-interval",
                 self.log_announce_interval,
@@ -269,6 +280,7 @@ impl ClientOptions {
             clock: self.clock,
             virtual_offset: self.virtual_offset,
             virtual_frequency: self.virtual_frequency,
+            also_system_clock: self.also_system_clock,
             data_plane: self.data_plane,
             rx_timestamp: self.rx_timestamp,
             xdp_mode: self.xdp_mode,

@@ -25,6 +25,9 @@ pub const DEFAULT_BPFFS: &str = "/sys/fs/bpf";
 /// Where a controller's socket goes unless said otherwise.
 pub const DEFAULT_RUN_DIR: &str = "/run/ptp-ctl";
 
+/// Where a clock's frequency is kept unless said otherwise.
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/ptp-ctl";
+
 /// A configuration file: one table, `[client]` or `[server]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -94,6 +97,8 @@ pub struct Common {
     pub minor_version: u8,
     /// The clock to read and steer.
     pub clock: Clock,
+    /// PHC and system clock are kept together.
+    pub also_system_clock: bool,
     /// Where event messages come from.
     pub data_plane: DataPlaneKind,
     /// Who must stamp what comes in; `None`: the best that goes with clock and data plane.

@@ -35,6 +35,9 @@ pub struct ServerOptions {
     /// Frequency error of a virtual clock, ppb
     #[arg(long, value_name = "PPB", allow_negative_numbers = true)]
     pub virtual_frequency: Option<f64>,
+    /// Let the NIC's clock (clock = phc) follow the system clock
+    #[arg(long)]
+    pub also_system_clock: bool,
     /// Where event messages come from
     #[arg(long, value_enum, value_name = "PLANE", default_value_t = defaults().data_plane)]
     pub data_plane: DataPlaneKind,
@@ -99,6 +102,7 @@ impl Default for ServerOptions {
             clock: ClockKind::System,
             virtual_offset: None,
             virtual_frequency: None,
+            also_system_clock: false,
             data_plane: DataPlaneKind::Xdp,
             rx_timestamp: None,
             xdp_mode: XdpAttachMode::Native,
@@ -226,6 +230,7 @@ impl ServerOptions {
             clock: self.clock,
             virtual_offset: self.virtual_offset,
             virtual_frequency: self.virtual_frequency,
+            also_system_clock: self.also_system_clock,
             data_plane: self.data_plane,
             rx_timestamp: self.rx_timestamp,
             xdp_mode: self.xdp_mode,

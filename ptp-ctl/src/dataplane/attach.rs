@@ -8,6 +8,8 @@ use aya::programs::ProgramError;
 use aya::programs::links::FdLink;
 use aya::programs::xdp::{XdpError, XdpLinkId, XdpMode};
 use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::File;
 use std::path::PathBuf;
 
 /// What `attach` did.
@@ -92,6 +94,15 @@ pub fn detach(options: &Options) -> Result<DetachReport, DataPlaneError> {
         pins.remove()?;
     }
     Ok(DetachReport { removed: found.iter().map(|pins| pins.directory().to_owned()).collect() })
+}
+
+/// Does a controller use the program that [`attach`] pinned?
+pub fn is_in_use(options: &Options) -> Result<bool, DataPlaneError> {
+    let Ok(ifindex) = ifindex(&options.interface) else { return Ok(false) };
+    let pins = Pins::of(&options.bpffs, ifindex)?;
+    // Also when there are no pins.
+    let Ok(directory) = File::open(pins.directory()) else { return Ok(false) };
+    Ok(Flock::lock(directory, FlockArg::LockExclusiveNonblock).is_err())
 }
 
 /// Attaches to the interface in the mode that the program was loaded for, never in another.

@@ -18,7 +18,7 @@ mod pins;
 mod pod;
 pub mod probe;
 
-pub use attach::{AttachReport, DetachReport, attach, detach};
+pub use attach::{AttachReport, DetachReport, attach, detach, is_in_use};
 pub use counters::RecordCounters;
 pub use error::DataPlaneError;
 pub use events::ReceivedEvent;
@@ -27,6 +27,7 @@ pub use object::{Loaded, load};
 
 use self::log::ProgramLog;
 use maps::{Maps, access};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use pins::{Pins, State, pin_error};
 use pod::Plain;
@@ -97,6 +98,9 @@ pub struct DataPlane {
     maps: Maps,
     mode: Mode,
     nic_stamps: bool,
+    /// The program's hook.
+    ifindex: u32,
+    program_id: u32,
     records: RecordCounters,
     log: ProgramLog,
     hold: Hold,
@@ -134,24 +138,23 @@ impl DataPlane {
         }
         let mut loaded = object::load_for(options, ifindex)?;
         attach::to_hook(&mut loaded, &options.interface, ifindex)?;
-        Self::new(loaded, options.nic_stamps)
+        Self::new(loaded, options.nic_stamps, ifindex)
     }
 
     /// The maps of a program that was loaded and is kept at its hook, if it is at one, by `loaded`. It takes its own
     /// stamps.
     pub fn from_loaded(loaded: Loaded) -> Result<Self, DataPlaneError> {
-        Self::new(loaded, false)
+        Self::new(loaded, false, 0)
     }
 
-    fn new(mut loaded: Loaded, nic_stamps: bool) -> Result<Self, DataPlaneError> {
-        let log = match loaded.program()?.info() {
-            Ok(info) => ProgramLog::of(info.id()),
-            Err(error) => return Err(DataPlaneError::Load(error.into())),
-        };
+    fn new(mut loaded: Loaded, nic_stamps: bool, ifindex: u32) -> Result<Self, DataPlaneError> {
+        let program_id = loaded.program()?.info().map_err(|error| DataPlaneError::Load(error.into()))?.id();
+        let log = ProgramLog::of(program_id);
         let maps = Maps::take(&mut loaded.ebpf)?;
         let mode = loaded.mode;
         let hold = Hold::Own(Box::new(loaded));
-        Ok(Self { maps, mode, nic_stamps, records: RecordCounters::default(), log, hold })
+        let records = RecordCounters::default();
+        Ok(Self { maps, mode, nic_stamps, ifindex, program_id, records, log, hold })
     }
 
     /// Says that the controller is alive at `now` (CLOCK_MONOTONIC, ns). To be repeated well within
@@ -225,6 +228,15 @@ impl DataPlane {
         self.mode
     }
 
+    /// Is the program still at the interface's hook? Not after [`detach`], and not when the interface is gone.
+    pub fn is_attached(&self) -> Result<bool, DataPlaneError> {
+        match netlink::attached(self.ifindex) {
+            Ok(attached) => Ok(attached.is_some_and(|attached| attached.program_id == self.program_id)),
+            Err(error) if error.raw_os_error() == Some(Errno::ENODEV as i32) => Ok(false),
+            Err(error) => Err(DataPlaneError::system("ask for the interface's XDP program")(error)),
+        }
+    }
+
     /// Was it attached by [`attach`], and will it stay when this is dropped?
     pub fn was_pinned(&self) -> bool {
         matches!(self.hold, Hold::Pinned(_))
@@ -261,6 +273,8 @@ impl DataPlane {
             maps: Maps::from_pins(pins.directory())?,
             mode: pinned,
             nic_stamps: options.nic_stamps,
+            ifindex: attach::ifindex(&options.interface)?,
+            program_id,
             records: RecordCounters::default(),
             log: ProgramLog::of(program_id),
             hold: Hold::Pinned(lock),

@@ -48,8 +48,16 @@ pub enum Kind {
     TimeJumped,
     /// The kernel's TAI offset changed.
     TaiOffset,
-    /// The local clock was disturbed from outside.
+    /// The local clock was moved by something else.
     ClockDisturbed,
+    /// The local clock is gone.
+    ClockGone,
+    /// The link went down.
+    LinkDown,
+    /// The link came up.
+    LinkUp,
+    /// The XDP program was taken off the interface.
+    Detached,
 }
 
 /// Why it happened: the vocabulary of 1588 ATR devices and of G.8275.2's PTSF where they have a word.

@@ -23,25 +23,37 @@ impl HardwareStamps {
         if previous.as_ref().is_some_and(serves) {
             return Ok(Self { interface: interface.to_owned(), previous: None });
         }
-        let mut refusal = io::Error::from_raw_os_error(libc::ERANGE);
-        for filter in FILTERS {
-            let wanted = libc::hwtstamp_config {
-                flags: 0,
-                tx_type: libc::HWTSTAMP_TX_ON as libc::c_int,
-                rx_filter: filter as libc::c_int,
-            };
-            match sys::set_hwtstamp(interface, wanted) {
-                Ok(config) if serves(&config) => {
-                    return Ok(Self { interface: interface.to_owned(), previous });
-                }
-                Ok(_) => {}
-                // The driver cannot do this filter, perhaps a wider one.
-                Err(error) if error.raw_os_error() == Some(libc::ERANGE) => refusal = error,
-                Err(error) => return Err(explain(interface, error)),
-            }
-        }
-        Err(NetError::NoHardwareStamps { interface: interface.to_owned(), source: refusal })
+        switch_on(interface)?;
+        Ok(Self { interface: interface.to_owned(), previous })
     }
+
+    /// Switches them on again if they are off: some drivers forget the mode in a reset. True if so.
+    pub(super) fn restore(&mut self) -> Result<bool, NetError> {
+        // A driver that does not tell is left alone.
+        if sys::hwtstamp(&self.interface).map_or(true, |present| serves(&present)) {
+            return Ok(false);
+        }
+        switch_on(&self.interface).map(|()| true)
+    }
+}
+
+fn switch_on(interface: &str) -> Result<(), NetError> {
+    let mut refusal = io::Error::from_raw_os_error(libc::ERANGE);
+    for filter in FILTERS {
+        let wanted = libc::hwtstamp_config {
+            flags: 0,
+            tx_type: libc::HWTSTAMP_TX_ON as libc::c_int,
+            rx_filter: filter as libc::c_int,
+        };
+        match sys::set_hwtstamp(interface, wanted) {
+            Ok(config) if serves(&config) => return Ok(()),
+            Ok(_) => {}
+            // The driver cannot do this filter, perhaps a wider one.
+            Err(error) if error.raw_os_error() == Some(libc::ERANGE) => refusal = error,
+            Err(error) => return Err(explain(interface, error)),
+        }
+    }
+    Err(NetError::NoHardwareStamps { interface: interface.to_owned(), source: refusal })
 }
 
 impl Drop for HardwareStamps {

@@ -3,7 +3,7 @@
 use super::error::NetError;
 use super::sys;
 use nix::ifaddrs::getifaddrs;
-use nix::net::if_::if_nametoindex;
+use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use std::io;
 use std::net::IpAddr;
 use std::os::linux::fs::MetadataExt;
@@ -109,6 +109,14 @@ pub fn interface_mac(interface: &str) -> Result<[u8; 6], NetError> {
         let error = io::Error::new(io::ErrorKind::NotFound, "it has no Ethernet address");
         explain(interface, "read the Ethernet address", error)
     })
+}
+
+/// Has the interface a link (IFF_RUNNING)?
+pub fn link_is_up(interface: &str) -> Result<bool, NetError> {
+    interface_index(interface)?;
+    let mut all = getifaddrs().map_err(|error| explain(interface, "list addresses", error.into()))?;
+    Ok(all
+        .any(|entry| entry.interface_name == interface && entry.flags.contains(InterfaceFlags::IFF_RUNNING)))
 }
 
 /// The interface's number in this network namespace.

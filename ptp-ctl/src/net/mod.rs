@@ -17,7 +17,8 @@ mod sys;
 pub use error::NetError;
 pub use holder::Holder;
 pub use interface::{
-    TimestampingInfo, driver, interface_addresses, interface_index, interface_mac, netns_inode, timestamping,
+    TimestampingInfo, driver, interface_addresses, interface_index, interface_mac, link_is_up, netns_inode,
+    timestamping,
 };
 pub use readiness::Ready;
 pub use sockets::{BATCH, Counters, Sockets, TX_STAMP_TIMEOUT_HARDWARE, TX_STAMP_TIMEOUT_SOFTWARE};

@@ -44,7 +44,7 @@ pub struct Sockets<T> {
     rx_stamps: bool,
     source: StampSource,
     /// Switches the NIC back when dropped.
-    _hardware: Option<HardwareStamps>,
+    hardware: Option<HardwareStamps>,
 }
 
 /// The sockets of one address family.
@@ -128,7 +128,7 @@ impl<T> Sockets<T> {
             counters: Counters::default(),
             rx_stamps: config.rx_stamps,
             source: socket::source(config),
-            _hardware: hardware,
+            hardware,
         })
     }
 
@@ -257,6 +257,12 @@ impl<T> Sockets<T> {
     /// Who takes the RX stamps, with [`SocketConfig::rx_stamps`].
     pub const fn rx_source(&self) -> StampSource {
         self.source
+    }
+
+    /// Switches the NIC's timestamps on again if something switched them off; true if so. Nothing to do without
+    /// [`SocketConfig::hardware`].
+    pub fn restore_hardware_stamps(&mut self) -> Result<bool, NetError> {
+        self.hardware.as_mut().map_or(Ok(false), HardwareStamps::restore)
     }
 
     /// Brings the kernel's count of packets and ours together again: both start at zero.

@@ -21,6 +21,8 @@ pub struct Document<'a> {
     pub start: &'a Start,
     /// The clock.
     pub clock: ClockStatus,
+    /// With `--also-system-clock`.
+    pub system_clock: Option<SystemClockStatus>,
     /// What only a client or only a server has.
     #[serde(flatten)]
     pub status: RoleStatus,
@@ -72,6 +74,21 @@ pub struct ClockStatus {
     pub frequency_ppb: f64,
     /// Reading minus truth, ns, where the truth is known.
     pub true_error_ns: Option<f64>,
+}
+
+/// PHC and system clock, one of which follows the other.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SystemClockStatus {
+    /// "system" or "phc".
+    pub follower: &'static str,
+    /// How they are compared: "precise", "extended" or "plain".
+    pub cross_stamps: &'static str,
+    /// The follower minus the other, ns, at the last comparison.
+    pub offset_ns: Option<f64>,
+    /// Adjustment of the follower, ppb.
+    pub frequency_ppb: f64,
+    /// Steps so far.
+    pub steps: u64,
 }
 
 /// All counters, by who counts.

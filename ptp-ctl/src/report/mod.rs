@@ -9,7 +9,8 @@ mod summary;
 mod tests;
 
 pub use document::{
-    ClockStatus, CounterSet, Counters, Document, PinnedCounters, PinnedDocument, RoleStatus, VERSION,
+    ClockStatus, CounterSet, Counters, Document, PinnedCounters, PinnedDocument, RoleStatus,
+    SystemClockStatus, VERSION,
 };
 pub use line::{ClockReading, Start};
 pub use sink::Sink;

@@ -120,6 +120,7 @@ fn client_document() {
         running: true,
         start: &start(),
         clock: ClockStatus { kind: "virtual", frequency_ppb: 1.5, true_error_ns: Some(-2.5) },
+        system_clock: None,
         status: RoleStatus::Client(client::Status {
             state: State::FreeRunning,
             selected_server: None,
@@ -142,6 +143,7 @@ fn client_document() {
         json!({"version": 1, "running": true, "role": "client", "interface": "eth0", "data_plane": "xdp",
             "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "rx_timestamp_reason": null, "tx_timestamp_source": "socket-sw",
             "clock": {"kind": "virtual", "frequency_ppb": 1.5, "true_error_ns": -2.5},
+            "system_clock": null,
             "state": "free-running", "selected_server": null, "offset_ns": null, "path_delay_ns": null,
             "estimated_offset_ns": null, "bound_ns": null, "asymmetry_bound_ns": null,
             "frequency_ppb": 1.5, "servers": [],
@@ -160,6 +162,7 @@ fn server_document() {
         running: true,
         start: &Start { role: "server", xdp_mode: None, data_plane: "socket", ..start() },
         clock: ClockStatus { kind: "none", frequency_ppb: 0.0, true_error_ns: None },
+        system_clock: None,
         status: RoleStatus::Server(server::Status {
             ptp_timescale: false,
             current_utc_offset: None,

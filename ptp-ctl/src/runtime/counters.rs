@@ -19,6 +19,8 @@ pub(super) struct Counters {
     pub(super) origin_unreadable: u64,
     /// Steps and adjustments that the clock refused.
     pub(super) steer_errors: u64,
+    /// Times that the NIC's timestamps were off and were switched on again.
+    pub(super) stamps_restored: u64,
     /// Readings of the kernel's TAI offset that failed.
     pub(super) tai_errors: u64,
 }
@@ -56,6 +58,12 @@ impl Counters {
     }
 
     pub(super) fn clock(&self) -> CounterSet {
-        [("steer_errors", self.steer_errors), ("tai_errors", self.tai_errors)].into_iter().collect()
+        [
+            ("steer_errors", self.steer_errors),
+            ("tai_errors", self.tai_errors),
+            ("stamps_restored", self.stamps_restored),
+        ]
+        .into_iter()
+        .collect()
     }
 }

@@ -2,17 +2,20 @@
 
 use super::control::Control;
 use super::counters::Counters;
+use super::drift::Drift;
+use super::guard::ClockGuard;
 use super::plane::Plane;
 use super::role::Role;
+use super::system_clock::{self, SystemSide, Utc};
 use super::timer::{Monotonic, Now, Periodic, Timer};
-use crate::clock::{Clock, kernel_tai_offset, realtime_nanos};
+use crate::clock::{Clock, realtime_nanos};
 use crate::engine::servo::Decision;
 use crate::engine::{Input, Instant, Output, Packet, TxToken};
 use crate::net::{self, Sockets};
 use crate::report::{self, ClockReading, ClockStatus, Document, Reporter, Start};
 use anyhow::Context;
 use ptp_common::net::Channel;
-use ptp_common::time::{Interval, RawStamp, Timestamp};
+use ptp_common::time::{Interval, NANOS_PER_SEC, RawStamp, StampSource, Timestamp};
 use ptp_common::wire::set_origin_timestamp;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -21,8 +24,14 @@ use tokio::signal::unix::Signal;
 
 /// How often the XDP program hears of us: it takes packets for 2 s after the last time.
 const HEARTBEAT: Duration = Duration::from_millis(500);
-/// How often the kernel's TAI offset and the interface's addresses are read again.
+/// How often it is looked whether all is still as it was at start.
 const REFRESH: Duration = Duration::from_secs(1);
+/// How often it is looked whether somebody else moved the clock.
+const GUARD: Duration = Duration::from_millis(250);
+/// How often the clock's frequency is stored.
+const STORE: Duration = Duration::from_secs(60);
+/// A stamp of the kernel that is further than this from now was taken under another TAI offset.
+const RECENT_NS: u64 = 500_000_000;
 /// How often a virtual clock's true error is told.
 const CLOCK_LINE: Duration = Duration::from_millis(50);
 /// How often people get a summary.
@@ -50,6 +59,14 @@ pub(super) struct Driver {
     pub(super) tai_offset: Option<i32>,
     pub(super) counters: Counters,
     pub(super) schedule: Schedule,
+    pub(super) guard: ClockGuard,
+    /// Of a clock that we steer and that has a life of its own.
+    pub(super) drift: Option<Drift>,
+    /// With `--also-system-clock`.
+    pub(super) system_side: Option<SystemSide>,
+    /// What was last known of it.
+    pub(super) followed_utc: Option<Utc>,
+    pub(super) link_up: bool,
 }
 
 /// What the loop does by the clock.
@@ -58,22 +75,33 @@ pub(super) struct Schedule {
     refresh: Periodic,
     clock_line: Option<Periodic>,
     summary: Periodic,
+    guard: Periodic,
+    system_clock: Option<Periodic>,
+    pub(super) store: Periodic,
 }
 
 impl Schedule {
-    /// `clock_lines`: somebody reads how far the clock is from the truth.
-    pub(super) fn new(now: Instant, clock_lines: bool) -> Self {
+    /// `clock_lines`: somebody reads how far the clock is from the truth. `system_clock`: it follows, or is followed.
+    pub(super) fn new(now: Instant, clock_lines: bool, system_clock: bool) -> Self {
         Self {
             heartbeat: Periodic::new(now + HEARTBEAT, HEARTBEAT),
             refresh: Periodic::new(now + REFRESH, REFRESH),
             clock_line: clock_lines.then(|| Periodic::new(now, CLOCK_LINE)),
             summary: Periodic::new(now + SUMMARY, SUMMARY),
+            guard: Periodic::new(now, GUARD),
+            system_clock: system_clock.then(|| Periodic::new(now, system_clock::INTERVAL)),
+            store: Periodic::new(now + STORE, STORE),
         }
     }
 
     fn next(&self) -> Instant {
-        let next = self.heartbeat.next().min(self.refresh.next()).min(self.summary.next());
-        self.clock_line.map_or(next, |line| next.min(line.next()))
+        // Storing goes with a refresh.
+        [self.heartbeat, self.refresh, self.summary, self.guard]
+            .into_iter()
+            .chain(self.clock_line)
+            .chain(self.system_clock)
+            .map(|periodic| periodic.next())
+            .fold(self.heartbeat.next(), Instant::min)
     }
 }
 
@@ -91,6 +119,12 @@ impl Driver {
     /// Runs until a signal, or until nobody reads the JSON lines any more.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         self.reporter.start(realtime_nanos(), &self.start);
+        let ended = self.turn_until_stopped().await;
+        self.stop();
+        ended
+    }
+
+    async fn turn_until_stopped(&mut self) -> anyhow::Result<()> {
         loop {
             let exhausted = self.take_inputs();
             self.fire()?;
@@ -111,9 +145,16 @@ impl Driver {
                 Wake::Stop => break,
             }
         }
+        Ok(())
+    }
+
+    /// Ends every contract, and leaves the clock as it should run on.
+    fn stop(&mut self) {
         self.role.shutdown(self.turn.instant);
         self.perform();
-        Ok(())
+        // Taking the program off resets some NICs, rate of the clock included.
+        self.plane = None;
+        self.settle_clock();
     }
 
     /// Gives the engine all that came in, and does what it asks for. False if more may be waiting.
@@ -147,12 +188,15 @@ impl Driver {
             return false;
         };
         let engine = role.engine();
-        let known = *tai_offset;
+        let known = u64::try_from(tai_offset.unwrap_or(0)).unwrap_or(0) * u64::from(NANOS_PER_SEC);
+        let tai_now = realtime_nanos() + known;
         let mut unchanged = true;
         let more = plane.drain(|event| {
-            // The stamp counts the kernel's TAI clock. After a change of its offset nobody knows which one counted.
-            unchanged = unchanged && matches!(kernel_tai_offset(), Ok(offset) if offset == known);
-            if !unchanged {
+            // The kernel's stamp counts its TAI clock, and its offset may have changed since we read it.
+            if event.stamp.is_some_and(|stamp| {
+                stamp.source == StampSource::XdpSw && stamp.nanos.abs_diff(tai_now) > RECENT_NS
+            }) {
+                unchanged = false;
                 counters.tai_changed += 1;
                 return;
             }
@@ -209,11 +253,14 @@ impl Driver {
         {
             plane.heartbeat(now);
         }
+        if self.schedule.guard.take(now) {
+            self.look_at_clock()?;
+        }
         if self.schedule.refresh.take(now) {
-            self.refresh_tai_offset();
-            if let Some(plane) = &mut self.plane {
-                plane.refresh_addresses(&self.start.interface);
-            }
+            self.supervise()?;
+        }
+        if self.schedule.system_clock.as_mut().is_some_and(|turn| turn.take(now)) {
+            self.turn_system_clock();
         }
         if let Some(line) = &mut self.schedule.clock_line
             && line.take(now)
@@ -260,7 +307,7 @@ impl Driver {
     }
 
     /// Does everything that the engine asks for.
-    fn perform(&mut self) {
+    pub(super) fn perform(&mut self) {
         while let Some(output) = self.role.engine().poll_output() {
             match output {
                 Output::Send { to, channel, packet, token, origin } => {
@@ -323,35 +370,20 @@ impl Driver {
         let steered = match decision {
             Decision::Hold => return,
             Decision::Slew { frequency_ppb } => self.clock.set_frequency(frequency_ppb),
-            Decision::Step { offset_ns, frequency_ppb } => self
-                .clock
-                .step(-Interval::from_nanos(i128::from(offset_ns)))
-                .and_then(|()| self.clock.set_frequency(frequency_ppb)),
+            Decision::Step { offset_ns, frequency_ppb } => {
+                let by = -Interval::from_nanos(i128::from(offset_ns));
+                self.clock.step(by).and_then(|()| {
+                    self.guard.stepped(by);
+                    self.clock.set_frequency(frequency_ppb)
+                })
+            }
         };
         match steered {
-            Ok(set) => tracing::trace!(?decision, set),
-            Err(error) => {
-                // Said once: it comes with every sample.
-                if self.counters.steer_errors == 0 {
-                    tracing::error!("the clock is not steered: {error}");
-                }
-                self.counters.steer_errors += 1;
+            Ok(set) => {
+                self.guard.steered(set);
+                tracing::trace!(?decision, set);
             }
-        }
-    }
-
-    /// Reads the kernel's TAI offset; a change voids every stamp taken before.
-    fn refresh_tai_offset(&mut self) {
-        match kernel_tai_offset() {
-            Ok(offset) if offset != self.tai_offset => {
-                self.tell_tai_offset(offset);
-                self.perform();
-            }
-            Ok(_) => {}
-            Err(error) => {
-                self.counters.tai_errors += 1;
-                tracing::debug!(%error, "the kernel's TAI offset could not be read");
-            }
+            Err(error) => self.not_steered(&error),
         }
     }
 
@@ -376,6 +408,7 @@ impl Driver {
                 frequency_ppb: self.clock.frequency(),
                 true_error_ns: self.clock.true_error().map(nanos),
             },
+            system_clock: self.system_side.as_ref().map(SystemSide::status),
             status: self.role.status(self.monotonic.now().instant),
             counters: report::Counters {
                 xdp,

@@ -2,11 +2,15 @@
 
 mod control;
 mod counters;
+mod drift;
 mod driver;
+mod guard;
 mod plane;
 mod role;
 mod source;
 mod start;
+mod supervise;
+mod system_clock;
 mod timer;
 mod watch;
 

@@ -69,6 +69,14 @@ impl Plane {
         self.data_plane.drain(BATCH, f) == BATCH
     }
 
+    /// Is the program still at the hook? What cannot be found out is taken for yes.
+    pub(super) fn is_attached(&self) -> bool {
+        self.data_plane.is_attached().unwrap_or_else(|error| {
+            tracing::debug!(%error, "the interface's XDP program could not be asked for");
+            true
+        })
+    }
+
     /// The program may take packets for another while.
     pub(super) fn heartbeat(&mut self, now: Instant) {
         let told = self.data_plane.heartbeat(now.as_nanos());

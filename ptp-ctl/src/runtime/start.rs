@@ -2,17 +2,20 @@
 
 use super::control::{self, Control};
 use super::counters::Counters;
+use super::drift::Drift;
 use super::driver::{Driver, Schedule};
+use super::guard::ClockGuard;
 use super::plane::Plane;
 use super::role::Role;
 use super::source;
+use super::system_clock::SystemSide;
 use super::timer::{Monotonic, Timer};
 use crate::clock::{self, Timescale};
 use crate::config::{self, Common, DataPlaneKind, Local, Settings};
 use crate::engine::config::LocalTimescale;
 use crate::net::{
     NetError, SocketConfig, Sockets, TimestampingInfo, interface_addresses, interface_index, interface_mac,
-    timestamping,
+    link_is_up, timestamping,
 };
 use crate::report::{Reporter, Sink, Start};
 use anyhow::Context;
@@ -43,7 +46,9 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         true => Some(Plane::open(common, role, sources.rx.is_hardware(), turn.instant)?),
         false => None,
     };
-    let clock = open_clock(common, role, &stamps)?;
+    let mut clock = open_clock(common, role, &stamps)?;
+    let drift = restore_frequency(common, role, identity, &mut *clock)?;
+    let system_side = open_system_side(common, role, &stamps, clock.frequency())?;
     let sockets = open_sockets(common, role, sources.rx)?;
     let local = Local {
         port_identity: PortIdentity { clock_identity: identity, port_number: PORT_NUMBER },
@@ -81,7 +86,16 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         ],
         tai_offset: None,
         counters: Counters::default(),
-        schedule: Schedule::new(turn.instant, common.json && clock.true_error().is_some()),
+        schedule: Schedule::new(
+            turn.instant,
+            common.json && clock.true_error().is_some(),
+            system_side.is_some(),
+        ),
+        guard: ClockGuard::default(),
+        drift,
+        system_side,
+        followed_utc: None,
+        link_up: link_is_up(interface)?,
         clock,
         sockets,
         plane,
@@ -123,7 +137,7 @@ fn open_clock(
     let mut options = clock::Options {
         interface: common.interface.clone(),
         phc_index: stamps.phc_index,
-        steered: matches!(role, config::Role::Client(_)),
+        steered: matches!(role, config::Role::Client(_)) || common.also_system_clock,
         ..clock::Options::default()
     };
     let kind = match common.clock {
@@ -137,6 +151,42 @@ fn open_clock(
         }
     };
     Ok(clock::open(kind, &options)?)
+}
+
+/// Lets a clock that we steer run at the frequency that it needed last.
+fn restore_frequency(
+    common: &Common,
+    role: &config::Role,
+    identity: ClockIdentity,
+    clock: &mut dyn clock::Clock,
+) -> anyhow::Result<Option<Drift>> {
+    let config::Role::Client(client) = role else { return Ok(None) };
+    let name = match common.clock {
+        config::Clock::Phc => format!("phc-{identity}"),
+        config::Clock::System => "system".to_owned(),
+        config::Clock::Virtual { .. } | config::Clock::None => return Ok(None),
+    };
+    let drift = Drift::new(&client.state_dir, &name);
+    if let Some(ppb) = drift.load()? {
+        clock.set_frequency(ppb)?;
+    } else {
+        // Attaching the program may have reset the NIC, and the kernel does not know.
+        clock.reapply_frequency()?;
+    }
+    Ok(Some(drift))
+}
+
+fn open_system_side(
+    common: &Common,
+    role: &config::Role,
+    stamps: &TimestampingInfo,
+    frequency_ppb: f64,
+) -> anyhow::Result<Option<SystemSide>> {
+    let Some(index) = stamps.phc_index.filter(|_| common.also_system_clock) else { return Ok(None) };
+    Ok(Some(match role {
+        config::Role::Client(_) => SystemSide::system_follows(index)?,
+        config::Role::Server(_) => SystemSide::phc_follows(index, frequency_ppb)?,
+    }))
 }
 
 /// A client opens the families of its servers, a server both, where the kernel has both.

@@ -68,7 +68,7 @@ impl Announced {
         self.flags.contains(Flags::PTP_TIMESCALE)
     }
 
-    fn current_utc_offset(&self) -> Option<i16> {
+    pub(super) fn current_utc_offset(&self) -> Option<i16> {
         self.flags.contains(Flags::CURRENT_UTC_OFFSET_VALID).then_some(self.announce.current_utc_offset)
     }
 }

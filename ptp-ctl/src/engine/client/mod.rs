@@ -9,7 +9,9 @@ mod recovery;
 mod status;
 
 pub(in crate::engine) use receive::targets;
-pub use status::{AnnounceStatus, GrantStatus, GrantsStatus, Sample, ServerStatus, State, Status};
+pub use status::{
+    AnnounceStatus, AnnouncedUtc, GrantStatus, GrantsStatus, Sample, ServerStatus, State, Status,
+};
 
 use super::config::ClientConfig;
 use super::counters::counters;
@@ -409,7 +411,6 @@ impl Engine for Client {
             Input::Sent { token, tx } => self.sent(now, token, tx),
             Input::TaiOffset(seconds) => self.tai_offset(now, seconds),
             Input::ClockDisturbed => {
-                self.event(None, Kind::ClockDisturbed, None, None);
                 self.void_exchanges(now);
                 self.forget_estimates();
                 if let Some(servo) = &mut self.servo {

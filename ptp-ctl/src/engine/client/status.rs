@@ -1,6 +1,8 @@
 //! A client's state as the reports show it.
 
+use super::Client;
 use crate::engine::event::Reason;
+use ptp_common::wire::Flags;
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -28,6 +30,43 @@ impl State {
             Self::Locked => "locked",
             Self::Holdover => "holdover",
         }
+    }
+}
+
+/// What the server in use says of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnnouncedUtc {
+    /// ptpTimescale: it serves TAI.
+    pub ptp_timescale: bool,
+    /// currentUtcOffset where currentUtcOffsetValid is set, s.
+    pub offset: Option<i16>,
+    /// leap59: the last minute of the UTC day has 59 seconds.
+    pub leap59: bool,
+    /// leap61: it has 61.
+    pub leap61: bool,
+}
+
+impl Client {
+    /// The clock follows a server, or did until the last one was lost.
+    pub fn has_settled(&self) -> bool {
+        matches!(self.state, State::Locked | State::Holdover)
+    }
+
+    /// The adjustment that the clock needs, without what is still being slewed away, ppb; `None` before it is known.
+    pub fn settled_frequency_ppb(&self) -> Option<f64> {
+        let servo = self.servo.as_ref().filter(|_| self.has_settled())?;
+        Some(servo.frequency_ppb() - servo.rate_error_ppb())
+    }
+
+    /// What the server in use says of UTC; `None` without a server.
+    pub fn announced_utc(&self) -> Option<AnnouncedUtc> {
+        let announced = self.associations[self.selected?].announced.as_ref()?;
+        Some(AnnouncedUtc {
+            ptp_timescale: announced.ptp_timescale(),
+            offset: announced.current_utc_offset(),
+            leap59: announced.flags.contains(Flags::LEAP_59),
+            leap61: announced.flags.contains(Flags::LEAP_61),
+        })
     }
 }
 

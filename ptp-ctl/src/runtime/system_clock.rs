@@ -1,0 +1,225 @@
+//! `--also-system-clock`: one of PHC and system clock follows the other, in the process that cares for the PHC.
+//!
+//! A client's system clock follows its PHC, a server's PHC the system clock.
+
+use crate::clock::{Clock, ClockError, CrossStamp, CrossStamps, Leap, SystemClock};
+use crate::report::SystemClockStatus;
+use ptp_common::time::{Interval, NANOS_PER_SEC};
+use std::time::Duration;
+
+/// How often the clocks are compared.
+pub(super) const INTERVAL: Duration = Duration::from_millis(250);
+/// Distance above which the clock that follows is stepped, ns.
+const STEP_NS: f64 = 20_000.0;
+/// Of a distance, so much is slewed away in a second.
+const PROPORTIONAL: f64 = 1.5;
+/// And so much of it goes into the frequency, per second.
+const INTEGRAL: f64 = 0.5;
+/// The frequency is measured first, over so long, s: the comparisons are not quite free of noise.
+const MEASURE: f64 = 1.0;
+/// Longest time between two comparisons that the loop takes for one interval, s.
+const LONGEST: f64 = 2.0;
+
+/// What is known of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Utc {
+    /// PHC minus UTC, s: TAI - UTC, or 0 for a PHC that runs on UTC.
+    pub(super) offset: i32,
+    /// It is TAI - UTC: the kernel may know it.
+    pub(super) is_tai: bool,
+    /// What the UTC day ends with.
+    pub(super) leap: Leap,
+}
+
+/// What was done to the clock that follows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Done {
+    /// Its frequency was set, ppb.
+    Steered(f64),
+    /// It was stepped.
+    Stepped(Interval),
+}
+
+/// The comparison of both clocks, and the loop.
+#[derive(Debug)]
+pub(super) struct SystemSide {
+    cross: CrossStamps,
+    /// The clock that follows, unless it is the PHC.
+    system: Option<SystemClock>,
+    pi: Pi,
+    /// As the kernel was told.
+    utc: Option<Utc>,
+    offset_ns: Option<f64>,
+    steps: u64,
+}
+
+impl SystemSide {
+    /// The system clock follows the PHC.
+    pub(super) fn system_follows(phc_index: u32) -> Result<Self, ClockError> {
+        let system = SystemClock::open(true)?;
+        Ok(Self::new(CrossStamps::open(phc_index)?, system.frequency(), Some(system)))
+    }
+
+    /// The PHC, which runs at `frequency_ppb`, follows the system clock.
+    pub(super) fn phc_follows(phc_index: u32, frequency_ppb: f64) -> Result<Self, ClockError> {
+        Ok(Self::new(CrossStamps::open(phc_index)?, frequency_ppb, None))
+    }
+
+    fn new(cross: CrossStamps, frequency_ppb: f64, system: Option<SystemClock>) -> Self {
+        Self { cross, system, pi: Pi::new(frequency_ppb), utc: None, offset_ns: None, steps: 0 }
+    }
+
+    /// Compares and steers; `phc` is the PHC that follows, where it does. `now`: CLOCK_MONOTONIC, s.
+    pub(super) fn turn(&mut self, now: f64, utc: Utc, phc: &mut dyn Clock) -> Result<Done, ClockError> {
+        let CrossStamp { phc_ns, system_ns, .. } = self.cross.read()?;
+        let ahead = system_ns - (phc_ns - i64::from(utc.offset) * i64::from(NANOS_PER_SEC));
+        let (follower, offset): (&mut dyn Clock, i64) = match &mut self.system {
+            Some(system) => (system, ahead),
+            None => (phc, -ahead),
+        };
+        self.offset_ns = Some(offset as f64);
+        let done = match self.pi.update(now, offset as f64) {
+            Action::Step => {
+                let by = Interval::from_nanos((-offset).into());
+                follower.step(by)?;
+                self.steps += 1;
+                Done::Stepped(by)
+            }
+            Action::Steer(ppb) => Done::Steered(follower.set_frequency(ppb)?),
+        };
+        if let Some(system) = &mut self.system
+            && utc.is_tai
+            && self.utc != Some(utc)
+        {
+            system.set_utc(utc.offset, utc.leap)?;
+            self.utc = Some(utc);
+        }
+        Ok(done)
+    }
+
+    /// The reference is not to be followed for now: the follower runs on at the frequency that it needs.
+    pub(super) fn pause(&mut self, phc: &mut dyn Clock) -> Result<(), ClockError> {
+        if self.pi.last.take().is_none() {
+            return Ok(());
+        }
+        let ppb = self.pi.integral_ppb;
+        match &mut self.system {
+            Some(system) => system.set_frequency(ppb)?,
+            None => phc.set_frequency(ppb)?,
+        };
+        Ok(())
+    }
+
+    pub(super) fn status(&self) -> SystemClockStatus {
+        SystemClockStatus {
+            follower: if self.system.is_some() { "system" } else { "phc" },
+            cross_stamps: self.cross.method(),
+            offset_ns: self.offset_ns,
+            frequency_ppb: self.pi.output_ppb,
+            steps: self.steps,
+        }
+    }
+}
+
+/// What the loop wants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Action {
+    Step,
+    /// Frequency, ppb.
+    Steer(f64),
+}
+
+/// A loop for comparisons that are nearly free of noise.
+#[derive(Debug)]
+struct Pi {
+    /// What the follower needs, ppb.
+    integral_ppb: f64,
+    output_ppb: f64,
+    /// When clocks were compared last, s.
+    last: Option<f64>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// The follower runs as it did, since then (s), with that offset (ns).
+    Measure { since: f64, offset_ns: f64 },
+    /// The frequency is known.
+    Closed,
+}
+
+impl Pi {
+    const fn new(frequency_ppb: f64) -> Self {
+        let stage = Stage::Measure { since: 0.0, offset_ns: 0.0 };
+        Self { integral_ppb: frequency_ppb, output_ppb: frequency_ppb, last: None, stage }
+    }
+
+    fn update(&mut self, now: f64, offset_ns: f64) -> Action {
+        let last = self.last.replace(now).filter(|at| now > *at && now - at < LONGEST);
+        self.output_ppb = self.integral_ppb;
+        match (self.stage, last) {
+            (Stage::Measure { since, offset_ns: before }, Some(_)) => {
+                if now - since < MEASURE {
+                    return Action::Steer(self.output_ppb);
+                }
+                // Nothing was slewed meanwhile: all that the offset changed is frequency.
+                self.integral_ppb -= (offset_ns - before) / (now - since);
+                self.stage = Stage::Closed;
+            }
+            (Stage::Measure { .. }, None) => {
+                let stepped = offset_ns.abs() > STEP_NS;
+                self.stage = Stage::Measure { since: now, offset_ns: if stepped { 0.0 } else { offset_ns } };
+                return if stepped { Action::Step } else { Action::Steer(self.output_ppb) };
+            }
+            (Stage::Closed, Some(at)) => self.integral_ppb -= INTEGRAL * offset_ns * (now - at),
+            (Stage::Closed, None) => {}
+        }
+        self.output_ppb = self.integral_ppb;
+        if offset_ns.abs() > STEP_NS {
+            return Action::Step;
+        }
+        self.output_ppb -= PROPORTIONAL * offset_ns;
+        Action::Steer(self.output_ppb)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A follower that is `offset` ns off and runs `drift` ppb fast: its offset after `seconds`, the largest in the
+    /// last quarter, and the steps.
+    fn run(offset: f64, drift: f64, seconds: f64) -> (f64, u32) {
+        let mut pi = Pi::new(0.0);
+        let (mut offset, mut worst, mut steps) = (offset, 0.0_f64, 0);
+        let interval = INTERVAL.as_secs_f64();
+        let mut now = 0.0;
+        let mut frequency = 0.0;
+        while now < seconds {
+            match pi.update(now, offset) {
+                Action::Step => {
+                    offset = 0.0;
+                    steps += 1;
+                }
+                Action::Steer(ppb) => frequency = ppb,
+            }
+            offset += (drift + frequency) * interval;
+            now += interval;
+            if now > seconds * 0.75 {
+                worst = worst.max(offset.abs());
+            }
+        }
+        (worst, steps)
+    }
+
+    #[test]
+    fn it_settles_from_near_and_far() {
+        for (offset, drift) in
+            [(0.0, 0.0), (500.0, 3_000.0), (1e9, -80_000.0), (-3e6, 40_000.0), (19_000.0, 0.0)]
+        {
+            let (worst, steps) = run(offset, drift, 40.0);
+            assert!(worst < 1.0, "{offset} ns, {drift} ppb: {worst} ns");
+            assert!(steps <= 2, "{offset} ns, {drift} ppb: {steps} steps");
+        }
+    }
+}
