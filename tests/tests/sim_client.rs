@@ -2,7 +2,7 @@
 
 use ptp_ctl::engine::client::{State, Status};
 use ptp_ctl::engine::event::{Event, Kind, Reason};
-use ptp_ctl::sim::{Delay, NodeId, Observation, Oscillator, Path, Report, World};
+use ptp_ctl::sim::{Delay, NodeId, Observation, Oscillator, Path, Report, Stamps, World};
 use ptp_tests::sim::{CLIENT, SERVER_A, SERVER_B, client, server};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -166,7 +166,7 @@ fn a_server_that_leaves_in_good_order_is_left_at_once() {
 #[test]
 fn lost_stamps_cost_their_exchange_only() {
     let (mut world, _, _, client) = two_servers(8);
-    world.set_tx_stamp_loss(0.1);
+    world.set_stamps(Stamps { tx_loss: 0.1, ..Stamps::default() });
     world.run_for(secs(120.0));
     assert_eq!(state(&world, client), State::Locked);
     let reports = world.take_reports();
@@ -178,8 +178,8 @@ fn lost_stamps_cost_their_exchange_only() {
 #[test]
 fn survives_loss_duplication_and_reordering() {
     let (mut world, _, _, client) = two_servers(9);
-    let delay = Delay { constant: Duration::from_millis(1), exponential: Duration::from_millis(2) };
-    world.set_default_path(Path { delay, loss: 0.05, duplication: 0.05 });
+    let delay = Delay::constant(Duration::from_millis(1)).plus_exponential(Duration::from_millis(2));
+    world.set_default_path(Path { loss: 0.05, duplication: 0.05, ..Path::new(delay) });
     world.run_for(secs(1800.0));
     assert!(matches!(state(&world, client), State::Locked | State::Acquiring));
     assert!(world.true_error_ns(client).abs() < 3e6, "{}", world.true_error_ns(client));

@@ -6,12 +6,14 @@ mod client;
 mod detach;
 mod run;
 mod server;
+mod simulate;
 mod stats;
 
 #[cfg(test)]
 mod tests;
 
 use crate::config::ConfigError;
+use crate::sim::scenario::ScenarioError;
 use clap::{ArgAction, Parser, Subcommand};
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -43,6 +45,8 @@ enum Command {
     Run(run::Args),
     /// Show what the controller on an interface does, as JSON
     Stats(stats::Args),
+    /// Play a network and a clock under virtual time, with the same engine and servo as on real packets
+    Simulate(simulate::Args),
     /// Show what this kernel and NIC can do
     Check(check::Args),
 }
@@ -58,11 +62,13 @@ pub fn main() -> ExitCode {
         Command::Server(args) => server::run(args),
         Command::Run(args) => run::run(args),
         Command::Stats(args) => stats::run(args),
+        Command::Simulate(args) => simulate::run(args),
         Command::Check(args) => check::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("ptp-ctl: {}", with_causes(&error));
-        ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+        let mistaken = error.is::<ConfigError>() || error.is::<ScenarioError>();
+        ExitCode::from(if mistaken { 2 } else { 1 })
     })
 }
 

@@ -106,8 +106,9 @@ impl Reporter {
     }
 }
 
-/// One line for people.
-struct EventText<'a>(&'a Event);
+/// An event as one line for people.
+#[derive(Debug)]
+pub struct EventText<'a>(pub &'a Event);
 
 impl fmt::Display for EventText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,10 +2,17 @@
 //! repeats and re-orders packets. Hours pass in seconds, and the same seed gives the same run.
 
 mod clock;
+mod delay;
 mod network;
+mod random;
+pub mod scenario;
+pub mod statistics;
+mod trace;
 
-pub use clock::Oscillator;
-pub use network::{Delay, Path};
+pub use clock::{Instability, Oscillator, Temperature};
+pub use delay::{Clip, Delay, Normal, Range, Shape, Share, Term};
+pub use network::{Load, Path};
+pub use trace::{Trace, TraceError};
 
 use crate::engine::client::{Client, Sample};
 use crate::engine::config::{ClientConfig, ServerConfig};
@@ -13,9 +20,11 @@ use crate::engine::event::Event;
 use crate::engine::server::Server;
 use crate::engine::servo::Decision;
 use crate::engine::{Engine, Input, Instant, Output, Packet, TxToken};
+use network::Link;
 use ptp_common::net::Channel;
 use ptp_common::time::Timestamp;
 use ptp_common::wire::set_origin_timestamp;
+use serde::Deserialize;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::IpAddr;
@@ -27,6 +36,8 @@ const EPOCH_SECONDS: u64 = 1_800_000_000;
 const START: Instant = Instant::from_nanos(1_000_000_000);
 /// How long a TX stamp takes from the NIC to the engine at most: it may well be overtaken by the answer.
 const TX_STAMP_DELAY: Duration = Duration::from_micros(200);
+/// Oscillators change their frequency so often, ns.
+const DRIFT_INTERVAL: u64 = 1_000_000_000;
 
 /// A machine in the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +63,25 @@ pub enum Observation {
     Sample(Sample, f64),
 }
 
+/// How good a machine's stamps are.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Stamps {
+    /// They are multiples of this, ns.
+    pub granularity: u64,
+    /// Standard deviation of what they are off by, ns.
+    pub noise: f64,
+    /// Share of TX stamps that are lost, 0 to 1.
+    pub tx_loss: f64,
+}
+
+impl Default for Stamps {
+    /// Exact to the nanosecond.
+    fn default() -> Self {
+        Self { granularity: 1, noise: 0.0, tx_loss: 0.0 }
+    }
+}
+
 /// Client or server.
 enum Role {
     Client(Client),
@@ -74,6 +104,9 @@ struct Node {
     address: IpAddr,
     role: Role,
     clock: Oscillator,
+    stamps: Stamps,
+    /// Of its own: what happens elsewhere alters nothing here.
+    random: fastrand::Rng,
     tai_offset: Option<i16>,
     /// Raised when it is switched off: what was on its way to the old engine does not reach the new one.
     life: u32,
@@ -85,6 +118,7 @@ enum What {
     Deliver { from: IpAddr, channel: Channel, bytes: Vec<u8> },
     Sent { token: TxToken, tx: Option<Timestamp>, life: u32 },
     Wake,
+    Drift,
 }
 
 struct Pending {
@@ -121,12 +155,12 @@ pub struct World {
     nodes: Vec<Node>,
     queue: BinaryHeap<Reverse<Pending>>,
     order: u64,
+    seed: u64,
     paths: HashMap<(IpAddr, IpAddr), Path>,
     default_path: Path,
-    tx_stamp_loss: f64,
-    random: fastrand::Rng,
+    links: HashMap<(IpAddr, IpAddr), Link>,
+    stamps: Stamps,
     reports: Vec<Report>,
-    packets: HashMap<(IpAddr, IpAddr), u64>,
 }
 
 impl World {
@@ -137,12 +171,12 @@ impl World {
             nodes: Vec::new(),
             queue: BinaryHeap::new(),
             order: 0,
+            seed,
             paths: HashMap::new(),
             default_path: Path::default(),
-            tx_stamp_loss: 0.0,
-            random: fastrand::Rng::with_seed(seed),
+            links: HashMap::new(),
+            stamps: Stamps::default(),
             reports: Vec::new(),
-            packets: HashMap::new(),
         }
     }
 
@@ -156,9 +190,12 @@ impl World {
         self.paths.insert((from, to), path);
     }
 
-    /// How many of the TX stamps are lost, 0 to 1.
-    pub fn set_tx_stamp_loss(&mut self, share: f64) {
-        self.tx_stamp_loss = share;
+    /// How good the stamps of every machine are.
+    pub fn set_stamps(&mut self, stamps: Stamps) {
+        self.stamps = stamps;
+        for node in &mut self.nodes {
+            node.stamps = stamps;
+        }
     }
 
     /// A client that starts now.
@@ -268,12 +305,24 @@ impl World {
 
     /// Packets sent from one address to another so far.
     pub fn packets(&self, from: IpAddr, to: IpAddr) -> u64 {
-        self.packets.get(&(from, to)).copied().unwrap_or(0)
+        self.links.get(&(from, to)).map_or(0, |link| link.packets)
     }
 
     fn add(&mut self, address: IpAddr, role: Role, clock: Oscillator) -> NodeId {
         let node = NodeId(self.nodes.len());
-        self.nodes.push(Node { address, role, clock, tai_offset: Some(37), life: 0, wake_at: None });
+        self.nodes.push(Node {
+            address,
+            role,
+            clock,
+            stamps: self.stamps,
+            random: stream(self.seed, &[address]),
+            tai_offset: Some(37),
+            life: 0,
+            wake_at: None,
+        });
+        if clock.drifts() {
+            self.push(self.now + DRIFT_INTERVAL, node, What::Drift);
+        }
         self.start(node);
         node
     }
@@ -292,7 +341,7 @@ impl World {
         let life = self.nodes[node.0].life;
         match what {
             What::Deliver { from, channel, bytes } => {
-                let stamp = (channel == Channel::Event).then(|| self.reading(node));
+                let stamp = (channel == Channel::Event).then(|| self.take_stamp(node));
                 self.input(node, Input::Received { bytes: &bytes, from, channel, rx: stamp });
             }
             What::Sent { token, tx, life: of } if of == life => self.input(node, Input::Sent { token, tx }),
@@ -303,6 +352,11 @@ impl World {
                     engine.handle_timeout(now);
                 }
                 self.drain(node);
+            }
+            What::Drift => {
+                let Node { clock, random, .. } = &mut self.nodes[node.0];
+                clock.drift(self.now, random);
+                self.push(self.now + DRIFT_INTERVAL, node, What::Drift);
             }
             What::Sent { .. } | What::Wake => {}
         }
@@ -321,6 +375,19 @@ impl World {
         let error = self.nodes[node.0].clock.error_ns(self.now).round() as i64;
         let truth = EPOCH_SECONDS * 1_000_000_000 + self.now;
         Timestamp::from_nanos(truth.saturating_add_signed(error))
+    }
+
+    /// What a machine's stamps make of its clock's reading.
+    fn take_stamp(&mut self, node: NodeId) -> Timestamp {
+        let reading = self.reading(node);
+        let Node { stamps: Stamps { granularity, noise, .. }, random, .. } = &mut self.nodes[node.0];
+        if *granularity <= 1 && *noise == 0.0 {
+            return reading;
+        }
+        let noise = if *noise > 0.0 { (*noise * random::normal(random)).round() as i128 } else { 0 };
+        let granularity = i128::from(*granularity).max(1);
+        let nanos = (reading.as_nanos() + noise).div_euclid(granularity) * granularity;
+        Timestamp::from_nanos(u64::try_from(nanos).unwrap_or(0))
     }
 
     fn drain(&mut self, node: NodeId) {
@@ -375,24 +442,42 @@ impl World {
     }
 
     fn stamp(&mut self, node: NodeId, token: TxToken) {
-        let lost = self.random.f64() < self.tx_stamp_loss;
-        let tx = (!lost).then(|| self.reading(node));
-        let delay = TX_STAMP_DELAY.mul_f64(self.random.f64()).as_nanos() as u64;
-        let life = self.nodes[node.0].life;
+        let Node { stamps, random, life, .. } = &mut self.nodes[node.0];
+        let lost = random.f64() < stamps.tx_loss;
+        let delay = TX_STAMP_DELAY.mul_f64(random.f64()).as_nanos() as u64;
+        let life = *life;
+        let tx = (!lost).then(|| self.take_stamp(node));
         self.push(self.now + delay, node, What::Sent { token, tx, life });
     }
 
     fn transmit(&mut self, from: IpAddr, to: IpAddr, channel: Channel, packet: &Packet) {
-        *self.packets.entry((from, to)).or_default() += 1;
+        let way = (from, to);
+        let seed = self.seed;
+        let link = self.links.entry(way).or_insert_with(|| Link::new(stream(seed, &[from, to])));
+        let path = self.paths.get(&way).unwrap_or(&self.default_path);
+        let arrivals = link.arrivals(path, self.now, channel == Channel::Event);
         let Some(receiver) = self.nodes.iter().position(|node| node.address == to) else {
             return;
         };
-        let path = self.paths.get(&(from, to)).unwrap_or(&self.default_path);
-        let mut arrivals = Vec::new();
-        path.arrivals(&mut self.random, &mut arrivals);
-        for delay in arrivals {
+        for at in arrivals {
             let bytes = packet.as_bytes().to_vec();
-            self.push(self.now + delay, NodeId(receiver), What::Deliver { from, channel, bytes });
+            self.push(at, NodeId(receiver), What::Deliver { from, channel, bytes });
         }
     }
+}
+
+/// Chances of their own for whatever is known by these addresses.
+fn stream(seed: u64, addresses: &[IpAddr]) -> fastrand::Rng {
+    let mut state = seed;
+    for address in addresses {
+        let octets = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        };
+        for octet in octets {
+            // Every octet changes every bit that follows.
+            state = fastrand::Rng::with_seed(state ^ u64::from(octet)).u64(..);
+        }
+    }
+    fastrand::Rng::with_seed(state)
 }

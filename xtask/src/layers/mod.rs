@@ -47,7 +47,7 @@ const ROOMS: &[RoomRule] = &[
         may_import: &["config", "dataplane", "net", "clock", "report", "engine"],
     },
     RoomRule { crate_directory: "ptp-ctl", room: "report", may_import: &["engine"] },
-    RoomRule { crate_directory: "ptp-ctl", room: "sim", may_import: &["engine"] },
+    RoomRule { crate_directory: "ptp-ctl", room: "sim", may_import: &["engine", "config"] },
     RoomRule { crate_directory: "ptp-ctl", room: "config", may_import: &["engine"] },
     RoomRule { crate_directory: "ptp-ctl", room: "dataplane", may_import: &[] },
     RoomRule { crate_directory: "ptp-ctl", room: "net", may_import: &[] },

@@ -1,0 +1,161 @@
+//! A run as an SVG picture: the time error with what the client makes of it, and MTIE against a mask.
+
+use super::text::Ns;
+use crate::sim::scenario::{Run, Scenario};
+use crate::sim::statistics::{Sample, Statistics};
+use anyhow::{Result, anyhow};
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::path::Path;
+
+const SIZE: (u32, u32) = (1100, 820);
+const FONT: &str = "sans-serif";
+const TRUTH: RGBColor = RGBColor(0x1f, 0x5f, 0xa8);
+const ESTIMATE: RGBColor = RGBColor(0xe0, 0x8a, 0x1e);
+const MARK: RGBColor = RGBColor(0xb0, 0x30, 0x30);
+/// The upper panel shows this share of the samples; what sticks out is the start.
+const SHOWN: f64 = 0.98;
+/// A mask in the manner of ITU-T G.8271.1's and G.8271.2's for the dynamic time error at a client, s and ns. What binds a
+/// network is its own edition and class: a scenario can have a mask of its own.
+const MASK: [(f64, f64); 4] = [(1.3, 197.5), (2.4, 280.0), (275.0, 580.0), (10_000.0, 580.0)];
+
+type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Draws a run into an SVG file.
+pub(super) fn draw(path: &Path, scenario: &Scenario, run: &Run, statistics: &Statistics) -> Result<()> {
+    let area = SVGBackend::new(path, SIZE).into_drawing_area();
+    panels(&area, scenario, run, statistics).map_err(|error| anyhow!("{error}"))
+}
+
+fn panels(area: &Area<'_>, scenario: &Scenario, run: &Run, statistics: &Statistics) -> Drawn {
+    area.fill(&WHITE)?;
+    let (upper, lower) = area.split_vertically(SIZE.1 * 6 / 10);
+    error(&upper, scenario, run)?;
+    mtie(&lower, scenario, statistics)?;
+    area.present()
+}
+
+fn error(area: &Area<'_>, scenario: &Scenario, run: &Run) -> Drawn {
+    let document = scenario.document();
+    let reach = reach(&run.samples);
+    let mut chart = ChartBuilder::on(area)
+        .margin(12)
+        .caption(format!("{} (seed {})", document.title, run.seed), (FONT, 17))
+        .x_label_area_size(36)
+        .y_label_area_size(84)
+        .build_cartesian_2d(0.0..document.duration, -reach..reach)?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.1))
+        .axis_style(BLACK.mix(0.5))
+        .label_style((FONT, 13))
+        .x_desc("seconds since the start")
+        .x_labels(16)
+        .y_desc("time error")
+        .y_label_formatter(&|ns| Ns(*ns).to_string())
+        .draw()?;
+    marks(&mut chart, run, reach)?;
+    let bounds = run.samples.iter().filter_map(|sample| {
+        let (estimate, bound) = (sample.estimate_ns? - sample.error_ns, sample.bound_ns?);
+        // What the client may be wrong by, around its error: the truth, zero, is meant to be inside.
+        Some((sample.at_s, estimate, bound))
+    });
+    let bounds: Vec<_> = bounds.filter(|(_, estimate, bound)| estimate.abs() + bound <= reach).collect();
+    chart.draw_series(bounds.iter().map(|&(at, estimate, bound)| {
+        PathElement::new([(at, estimate - bound), (at, estimate + bound)], ESTIMATE.mix(0.15))
+    }))?;
+    let inside = |value: fn(&Sample) -> Option<f64>| -> Vec<(f64, f64)> {
+        let point = |sample: &Sample| Some((sample.at_s, value(sample)?));
+        run.samples.iter().filter_map(point).filter(|point| point.1.abs() <= reach).collect()
+    };
+    chart
+        .draw_series(LineSeries::new(
+            inside(|sample| Some(sample.estimate_ns? - sample.error_ns)),
+            ESTIMATE.stroke_width(1),
+        ))?
+        .label("error of the client's estimate, with its 99 % bound")
+        .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], ESTIMATE.stroke_width(2)));
+    chart
+        .draw_series(LineSeries::new(inside(|sample| Some(sample.error_ns)), TRUTH.stroke_width(1)))?
+        .label("true error of the client's clock")
+        .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], TRUTH.stroke_width(2)));
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .label_font((FONT, 13))
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.2))
+        .draw()
+}
+
+fn marks(chart: &mut Chart<'_, '_>, run: &Run, reach: f64) -> Drawn {
+    for happening in &run.events {
+        let at = happening.at_s;
+        chart.draw_series(LineSeries::new([(at, -reach), (at, reach)], MARK.mix(0.3)))?;
+        let label = match &happening.event.detail {
+            Some(detail) => format!("{:?}: {detail}", happening.event.kind),
+            None => format!("{:?}", happening.event.kind),
+        };
+        let style = (FONT, 11)
+            .into_font()
+            .transform(FontTransform::Rotate270)
+            .color(&MARK.mix(0.8))
+            .pos(Pos::new(HPos::Left, VPos::Top));
+        chart.draw_series([EmptyElement::at((at, -reach)) + Text::new(label, (1, -4), style)])?;
+    }
+    Ok(())
+}
+
+fn mtie(area: &Area<'_>, scenario: &Scenario, statistics: &Statistics) -> Drawn {
+    let (mask, name) = match &scenario.document().mask {
+        Some(mask) => (mask.clone(), "the scenario's mask"),
+        None => (MASK.to_vec(), "mask in the manner of G.8271"),
+    };
+    let points: Vec<_> = statistics.mtie.iter().map(|point| (point.tau_s, point.ns)).collect();
+    let tdev: Vec<_> = statistics.tdev.iter().map(|point| (point.tau_s, point.ns)).collect();
+    let longest = points.last().map_or(1.0, |point| point.0).max(10.0);
+    let all = || points.iter().chain(&tdev).chain(&mask).map(|point| point.1).filter(|ns| *ns > 0.0);
+    let bottom = all().fold(f64::MAX, f64::min) / 2.0;
+    let top = all().fold(f64::MIN_POSITIVE, f64::max) * 2.0;
+    let mut chart = ChartBuilder::on(area)
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(84)
+        .build_cartesian_2d((1.0..longest).log_scale(), (bottom..top).log_scale())?;
+    chart
+        .configure_mesh()
+        .light_line_style(BLACK.mix(0.04))
+        .bold_line_style(BLACK.mix(0.1))
+        .axis_style(BLACK.mix(0.5))
+        .label_style((FONT, 13))
+        .x_desc("observation interval, s")
+        .y_label_formatter(&|ns| Ns(*ns).to_string())
+        .draw()?;
+    for (line, colour, label) in [(points, TRUTH, "MTIE"), (tdev, ESTIMATE, "TDEV"), (mask, MARK, name)] {
+        let line = line.into_iter().filter(|&(tau, ns)| ns > 0.0 && (1.0..=longest).contains(&tau));
+        chart
+            .draw_series(LineSeries::new(line, colour.stroke_width(2)))?
+            .label(label)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .label_font((FONT, 13))
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.2))
+        .draw()
+}
+
+/// How far the upper panel reaches to either side, ns.
+fn reach(samples: &[Sample]) -> f64 {
+    let mut errors: Vec<f64> = samples.iter().map(|sample| sample.error_ns.abs()).collect();
+    errors.sort_unstable_by(f64::total_cmp);
+    let shown = (SHOWN * errors.len() as f64) as usize;
+    errors.get(shown.min(errors.len().saturating_sub(1))).map_or(1.0, |error| 1.5 * error.max(1.0))
+}
