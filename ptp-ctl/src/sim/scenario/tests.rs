@@ -170,3 +170,14 @@ fn coarse_and_noisy_stamps_cost_precision() {
     assert!(rms("noise = 1000") > 3.0 * exact);
     assert!(rms("granularity = 4000") > 3.0 * exact);
 }
+
+#[test]
+fn the_ready_made_scenarios_are_right() {
+    let directory = path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let files = std::fs::read_dir(&directory).expect("they are there");
+    let loaded: Vec<_> = files.map(|file| Scenario::load(&file.expect("it is readable").path())).collect();
+    assert!(loaded.len() >= 5);
+    for scenario in loaded {
+        scenario.expect("it is right");
+    }
+}
