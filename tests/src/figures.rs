@@ -47,6 +47,12 @@ pub struct Row {
 pub enum Bar {
     /// Smaller than this.
     Below(f64),
+    /// No larger than this.
+    AtMost(f64),
+    /// No smaller than this.
+    AtLeast(f64),
+    /// Neither smaller than the first nor larger than the second.
+    Between(f64, f64),
     /// Smaller than the peer's; not judged where the peer has none.
     BelowPeer,
     /// Both.
@@ -77,14 +83,26 @@ impl Row {
         self
     }
 
+    /// Puts a bound that physics or the wire sets beside it, in the same unit.
+    #[must_use]
+    pub fn limited(mut self, limit: f64) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
     /// Judges the figure; a figure that is missing misses its bar. Comes after [`beside`](Self::beside).
     #[must_use]
     pub fn judged(mut self, bar: Bar) -> Self {
         let below = |limit: f64| self.ours.as_f64().is_some_and(|ours| ours < limit);
+        let within =
+            |least: f64, most: f64| self.ours.as_f64().is_some_and(|ours| (least..=most).contains(&ours));
         // A peer that stands beside ours and came to no figure is no peer that was beaten.
         let below_peer = || self.peer_name.is_none() || self.peer.as_f64().is_some_and(below);
         let (text, ok) = match bar {
             Bar::Below(limit) => (format!("< {limit}"), below(limit)),
+            Bar::AtMost(limit) => (format!("<= {limit}"), within(f64::MIN, limit)),
+            Bar::AtLeast(limit) => (format!(">= {limit}"), within(limit, f64::MAX)),
+            Bar::Between(least, most) => (format!("{least} to {most}"), within(least, most)),
             Bar::BelowPeer => ("< peer".to_owned(), self.ours.is_number() && below_peer()),
             Bar::BelowBoth(limit) => (format!("< {limit}, < peer"), below(limit) && below_peer()),
         };
@@ -214,6 +232,13 @@ mod tests {
         assert_eq!(row(900.into()).judged(Bar::Below(1000.0)).ok, Some(true));
         assert_eq!(row(1000.into()).judged(Bar::Below(1000.0)).ok, Some(false));
         assert_eq!(row(Value::Null).judged(Bar::Below(1000.0)).ok, Some(false));
+        assert_eq!(row(1000.into()).judged(Bar::AtMost(1000.0)).ok, Some(true));
+        assert_eq!(row(1001.into()).judged(Bar::AtMost(1000.0)).ok, Some(false));
+        assert_eq!(row(Value::Null).judged(Bar::AtMost(1000.0)).ok, Some(false));
+        assert_eq!(row(99.into()).judged(Bar::AtLeast(99.0)).ok, Some(true));
+        assert_eq!(row(98.into()).judged(Bar::AtLeast(99.0)).ok, Some(false));
+        assert_eq!(row(5.into()).judged(Bar::Between(4.0, 5.0)).ok, Some(true));
+        assert_eq!(row(3.into()).judged(Bar::Between(4.0, 5.0)).ok, Some(false));
         assert_eq!(row(3.into()).beside("ptp4l", 4.0).judged(Bar::BelowPeer).ok, Some(true));
         assert_eq!(row(5.into()).beside("ptp4l", 4.0).judged(Bar::BelowBoth(9.0)).ok, Some(false));
         assert_eq!(row(5.into()).judged(Bar::BelowBoth(9.0)).ok, Some(true));

@@ -1,6 +1,7 @@
 //! What tests and the demo share: a routed world in network namespaces, programs under observation, linuxptp as a
 //! peer to compare with, and figures in one form.
 
+pub mod bench;
 pub mod demo;
 pub mod figures;
 pub mod interrupt;
@@ -9,6 +10,7 @@ pub mod netns;
 pub mod peers;
 pub mod process;
 pub mod program;
+pub mod scenarios;
 mod scratch;
 pub mod sim;
 mod skip;

@@ -2,7 +2,7 @@
 
 use ptp_common::wire::{ClockIdentity, ClockQuality, PortIdentity};
 use ptp_ctl::engine::config::{
-    ClientConfig, LocalTimescale, PortConfig, ServerConfig, ServerEntry, ServoConfig,
+    ClientConfig, LocalTimescale, PortConfig, ServerConfig, ServerEntry, ServoConfig, ServoKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -47,6 +47,7 @@ pub fn client(servers: &[IpAddr]) -> ClientConfig {
         wait_to_restore: Duration::from_secs(5),
         delay_asymmetry_ns: 0,
         servo: Some(ServoConfig {
+            kind: ServoKind::Adaptive,
             first_step_threshold_ns: 20_000,
             step_threshold_ns: 10_000_000,
             max_slew_ppb: 10_000.0,

@@ -1,5 +1,6 @@
 //! One command for everything a contributor does: `cargo xtask <subcommand>`.
 
+mod bench;
 mod build_ebpf;
 mod demo;
 mod lab;
@@ -20,6 +21,8 @@ struct Arguments {
 enum Command {
     /// Build everything and show it: two servers, a router, a client, and what happens when a server dies.
     Demo(demo::Options),
+    /// Measure: `bench accuracy`, …
+    Bench(bench::Options),
     /// Hardware stamps and PHC steering in a virtual machine, with figures beside ptp4l's.
     Lab(lab::Options),
     /// Run every test there is.
@@ -33,6 +36,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Lab(options) => lab::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Layers => layers::run(),

@@ -3,9 +3,9 @@
 use super::check::{Checker, RawCommon};
 use super::{
     ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, DataPlaneKind, Local,
-    Role, RxTimestamp, ServerAddress, Settings, XdpAttachMode,
+    Role, RxTimestamp, ServerAddress, ServoKind, Settings, XdpAttachMode,
 };
-use crate::engine::config::{ClientConfig, ServerEntry, ServoConfig};
+use crate::engine::config::{self as engine, ClientConfig, ServerEntry, ServoConfig};
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -81,6 +81,9 @@ pub struct ClientOptions {
     /// delayAsymmetry, ns: (server to client minus client to server) / 2
     #[arg(long, value_name = "NS", allow_negative_numbers = true, default_value_t = defaults().delay_asymmetry)]
     pub delay_asymmetry: i64,
+    /// How the clock is steered
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = defaults().servo)]
+    pub servo: ServoKind,
     /// Offset above which the first measurement steps the clock, ns
     #[arg(long, value_name = "NS", default_value_t = defaults().first_step_threshold)]
     pub first_step_threshold: i64,
@@ -131,6 +134,7 @@ impl Default for ClientOptions {
             sync_receipt_timeout: 3,
             wait_to_restore: 30.0,
             delay_asymmetry: 0,
+            servo: ServoKind::Adaptive,
             first_step_threshold: 20_000,
             step_threshold: 10_000_000,
             max_slew: 10_000,
@@ -163,6 +167,7 @@ pub struct ClientSettings {
     sync_receipt_timeout: u8,
     wait_to_restore: Duration,
     delay_asymmetry_ns: i64,
+    servo: ServoKind,
     first_step_threshold_ns: u64,
     step_threshold_ns: u64,
     max_slew_ppb: u32,
@@ -183,6 +188,13 @@ impl ClientSettings {
             wait_to_restore: self.wait_to_restore,
             delay_asymmetry_ns: self.delay_asymmetry_ns,
             servo: (self.common.clock != super::Clock::None).then_some(ServoConfig {
+                kind: match self.servo {
+                    ServoKind::Adaptive => engine::ServoKind::Adaptive,
+                    ServoKind::Pi => {
+                        let hardware_stamps = self.common.clock == super::Clock::Phc;
+                        engine::ServoKind::Pi { hardware_stamps }
+                    }
+                },
                 first_step_threshold_ns: self.first_step_threshold_ns,
                 step_threshold_ns: self.step_threshold_ns,
                 max_slew_ppb: self.max_slew_ppb.into(),
@@ -258,6 +270,7 @@ impl ClientOptions {
                 -1_000_000_000..=1_000_000_000,
                 " ns: (server to client minus client to server) / 2",
             )?,
+            servo: self.servo,
             first_step_threshold_ns: step("first-step-threshold", self.first_step_threshold, "20000")?,
             step_threshold_ns: step("step-threshold", self.step_threshold, "10000000")?,
             max_slew_ppb: check.range(

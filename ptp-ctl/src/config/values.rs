@@ -46,6 +46,28 @@ impl ClockKind {
 
 display_by_value_name!(ClockKind);
 
+/// How the clock is steered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServoKind {
+    /// By an estimate from the least delayed packets, which adapts to network and oscillator
+    Adaptive,
+    /// By a proportional-integral loop with a moving median, like ptp4l: for comparison
+    Pi,
+}
+
+impl ServoKind {
+    /// As written in flags, files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Adaptive => "adaptive",
+            Self::Pi => "pi",
+        }
+    }
+}
+
+display_by_value_name!(ServoKind);
+
 /// Where event messages (Sync, Delay_Req) come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -67,9 +67,24 @@ pub struct ServerEntry {
     pub local_priority: u8,
 }
 
+/// How a servo works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServoKind {
+    /// By an estimate of time from the least delayed packets.
+    #[default]
+    Adaptive,
+    /// By a proportional-integral loop on the offset of each exchange, like ptp4l.
+    Pi {
+        /// With ptp4l's gains for hardware stamps, not for software stamps.
+        hardware_stamps: bool,
+    },
+}
+
 /// What the servo must know of the clock and the user's wishes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ServoConfig {
+    /// How it works.
+    pub kind: ServoKind,
     /// Offset above which the first measurement steps the clock, ns.
     pub first_step_threshold_ns: u64,
     /// Offset above which later ones do, ns; 0 = never.

@@ -1,7 +1,9 @@
 //! A run as an SVG picture: the time error with what the client makes of it, and MTIE against a mask.
 
 use super::text::Ns;
-use crate::sim::scenario::{Run, Scenario};
+use crate::engine::event::Kind;
+use crate::report::EventText;
+use crate::sim::scenario::{Document, Happening, Run, Scenario};
 use crate::sim::statistics::{Sample, Statistics};
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
@@ -14,7 +16,11 @@ const SIZE: (u32, u32) = (1100, 820);
 const FONT: &str = "sans-serif";
 const TRUTH: RGBColor = RGBColor(0x1f, 0x5f, 0xa8);
 const ESTIMATE: RGBColor = RGBColor(0xe0, 0x8a, 0x1e);
+const BOUND: RGBColor = RGBColor(0xf9, 0xe7, 0xd0);
 const MARK: RGBColor = RGBColor(0xb0, 0x30, 0x30);
+/// What concerns the time; negotiation does not.
+const SHOWN_EVENTS: [Kind; 5] =
+    [Kind::Selected, Kind::State, Kind::Step, Kind::RouteChanged, Kind::TimeJumped];
 /// The upper panel shows this share of the samples; what sticks out is the start.
 const SHOWN: f64 = 0.98;
 /// A mask in the manner of ITU-T G.8271.1's and G.8271.2's for the dynamic time error at a client, s and ns. What binds a
@@ -59,31 +65,31 @@ fn error(area: &Area<'_>, scenario: &Scenario, run: &Run) -> Drawn {
         .y_desc("time error")
         .y_label_formatter(&|ns| Ns(*ns).to_string())
         .draw()?;
-    marks(&mut chart, run, reach)?;
-    let bounds = run.samples.iter().filter_map(|sample| {
-        let (estimate, bound) = (sample.estimate_ns? - sample.error_ns, sample.bound_ns?);
-        // What the client may be wrong by, around its error: the truth, zero, is meant to be inside.
-        Some((sample.at_s, estimate, bound))
-    });
-    let bounds: Vec<_> = bounds.filter(|(_, estimate, bound)| estimate.abs() + bound <= reach).collect();
-    chart.draw_series(bounds.iter().map(|&(at, estimate, bound)| {
-        PathElement::new([(at, estimate - bound), (at, estimate + bound)], ESTIMATE.mix(0.15))
+    let told =
+        run.samples.iter().filter_map(|sample| Some((sample.at_s, sample.estimate_ns?, sample.bound_ns?)));
+    let inside = |ns: f64| ns.clamp(-reach, reach);
+    chart.draw_series(told.clone().map(|(at, estimate, bound)| {
+        PathElement::new(
+            [(at, inside(estimate - bound)), (at, inside(estimate + bound))],
+            BOUND.stroke_width(1),
+        )
     }))?;
-    let inside = |value: fn(&Sample) -> Option<f64>| -> Vec<(f64, f64)> {
-        let point = |sample: &Sample| Some((sample.at_s, value(sample)?));
-        run.samples.iter().filter_map(point).filter(|point| point.1.abs() <= reach).collect()
-    };
-    chart
-        .draw_series(LineSeries::new(
-            inside(|sample| Some(sample.estimate_ns? - sample.error_ns)),
-            ESTIMATE.stroke_width(1),
-        ))?
-        .label("error of the client's estimate, with its 99 % bound")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], ESTIMATE.stroke_width(2)));
-    chart
-        .draw_series(LineSeries::new(inside(|sample| Some(sample.error_ns)), TRUTH.stroke_width(1)))?
-        .label("true error of the client's clock")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], TRUTH.stroke_width(2)));
+    marks(&mut chart, document, run, reach)?;
+    let estimates = told.map(|(at, estimate, _)| (at, estimate));
+    let errors = run.samples.iter().map(|sample| (sample.at_s, sample.error_ns));
+    for (line, colour, label) in [
+        (runs_inside(estimates, reach), ESTIMATE, "what the client takes it for, with its 99 % bound"),
+        (runs_inside(errors, reach), TRUTH, "true error of the client's clock"),
+    ] {
+        for run in line {
+            chart.draw_series(LineSeries::new(run, colour.stroke_width(1)))?;
+        }
+        // An empty series of its own: the line has as many parts as it leaves the panel.
+        chart
+            .draw_series(LineSeries::new([], colour))?
+            .label(label)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+    }
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::UpperRight)
@@ -93,20 +99,25 @@ fn error(area: &Area<'_>, scenario: &Scenario, run: &Run) -> Drawn {
         .draw()
 }
 
-fn marks(chart: &mut Chart<'_, '_>, run: &Run, reach: f64) -> Drawn {
-    for happening in &run.events {
-        let at = happening.at_s;
-        chart.draw_series(LineSeries::new([(at, -reach), (at, reach)], MARK.mix(0.3)))?;
-        let label = match &happening.event.detail {
-            Some(detail) => format!("{:?}: {detail}", happening.event.kind),
-            None => format!("{:?}", happening.event.kind),
-        };
+fn marks(chart: &mut Chart<'_, '_>, document: &Document, run: &Run, reach: f64) -> Drawn {
+    let mut before = f64::NEG_INFINITY;
+    for Happening { at_s, event } in &run.events {
+        if !SHOWN_EVENTS.contains(&event.kind) {
+            continue;
+        }
+        chart.draw_series(LineSeries::new([(*at_s, -reach), (*at_s, reach)], MARK.mix(0.3)))?;
+        // Of those that are close together only the first is named.
+        if at_s - before < document.duration / 60.0 {
+            continue;
+        }
+        before = *at_s;
         let style = (FONT, 11)
             .into_font()
             .transform(FontTransform::Rotate270)
             .color(&MARK.mix(0.8))
             .pos(Pos::new(HPos::Left, VPos::Top));
-        chart.draw_series([EmptyElement::at((at, -reach)) + Text::new(label, (1, -4), style)])?;
+        let label = Text::new(EventText(event).to_string(), (1, -4), style);
+        chart.draw_series([EmptyElement::at((*at_s, -reach)) + label])?;
     }
     Ok(())
 }
@@ -137,7 +148,7 @@ fn mtie(area: &Area<'_>, scenario: &Scenario, statistics: &Statistics) -> Drawn 
         .y_label_formatter(&|ns| Ns(*ns).to_string())
         .draw()?;
     for (line, colour, label) in [(points, TRUTH, "MTIE"), (tdev, ESTIMATE, "TDEV"), (mask, MARK, name)] {
-        let line = line.into_iter().filter(|&(tau, ns)| ns > 0.0 && (1.0..=longest).contains(&tau));
+        let line = cut(&line, longest).into_iter().filter(|&(tau, ns)| ns > 0.0 && tau >= 1.0);
         chart
             .draw_series(LineSeries::new(line, colour.stroke_width(2)))?
             .label(label)
@@ -150,6 +161,29 @@ fn mtie(area: &Area<'_>, scenario: &Scenario, statistics: &Statistics) -> Drawn 
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.2))
         .draw()
+}
+
+/// The parts of a line that are within `reach` of zero.
+fn runs_inside(points: impl Iterator<Item = (f64, f64)>, reach: f64) -> Vec<Vec<(f64, f64)>> {
+    let mut runs = vec![Vec::new()];
+    for point in points {
+        match runs.last_mut() {
+            Some(run) if point.1.abs() <= reach => run.push(point),
+            _ => runs.push(Vec::new()),
+        }
+    }
+    runs.retain(|run| !run.is_empty());
+    runs
+}
+
+/// A line up to `end`, and a last point there if it goes on behind it.
+fn cut(line: &[(f64, f64)], end: f64) -> Vec<(f64, f64)> {
+    let inside = line.partition_point(|point| point.0 <= end);
+    let mut cut = line[..inside].to_vec();
+    if let (Some(&(from, before)), Some(&(to, after))) = (cut.last(), line.get(inside)) {
+        cut.push((end, before + (after - before) * (end - from) / (to - from)));
+    }
+    cut
 }
 
 /// How far the upper panel reaches to either side, ns.

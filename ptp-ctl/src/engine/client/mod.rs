@@ -16,7 +16,7 @@ pub use status::{
 use super::config::ClientConfig;
 use super::counters::counters;
 use super::event::{Event, Kind, Reason};
-use super::servo::{AdaptiveServo, Servo};
+use super::servo::{self, Servo};
 use super::timeline::Timeline;
 use super::timers::interval;
 use super::{Engine, Input, Instant, Output, Packet, TxToken};
@@ -113,7 +113,6 @@ pub struct Client {
 impl Client {
     /// A client that starts to negotiate at once, with the first [`MAX_SERVERS`] of its servers.
     pub fn new(now: Instant, config: ClientConfig) -> Self {
-        let servo = config.servo.map(|servo| Box::new(AdaptiveServo::new(servo)) as Box<dyn Servo + Send>);
         Self {
             associations: config
                 .servers
@@ -121,7 +120,7 @@ impl Client {
                 .take(MAX_SERVERS)
                 .map(|&entry| Association::new(now, entry))
                 .collect(),
-            servo,
+            servo: config.servo.map(servo::new),
             timeline: Timeline::new(config.servo.map_or(0.0, |servo| servo.initial_frequency_ppb)),
             selected: None,
             state: State::default(),

@@ -1,9 +1,12 @@
 //! From measurements to decisions about the clock.
 
 mod adaptive;
+mod pi;
 
 pub use adaptive::AdaptiveServo;
+pub use pi::PiServo;
 
+use super::config::{ServoConfig, ServoKind};
 use ptp_common::time::Timestamp;
 
 /// What to do with the clock. The driver applies it.
@@ -76,6 +79,14 @@ pub trait Servo {
     fn rate_error_ppb(&self) -> f64;
     /// The clock follows, and stays within the noise of the measurements.
     fn is_locked(&self) -> bool;
+}
+
+/// The servo that is wanted.
+pub fn new(config: ServoConfig) -> Box<dyn Servo + Send> {
+    match config.kind {
+        ServoKind::Adaptive => Box::new(AdaptiveServo::new(config)),
+        ServoKind::Pi { hardware_stamps } => Box::new(PiServo::new(config, hardware_stamps)),
+    }
 }
 
 #[cfg(test)]

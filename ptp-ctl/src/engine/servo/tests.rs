@@ -1,7 +1,8 @@
 use super::*;
-use crate::engine::config::ServoConfig;
+use crate::engine::config::{ServoConfig, ServoKind};
 
 const CONFIG: ServoConfig = ServoConfig {
+    kind: ServoKind::Adaptive,
     first_step_threshold_ns: 20_000,
     step_threshold_ns: 10_000_000,
     max_slew_ppb: 10_000.0,

@@ -1,0 +1,31 @@
+//! `cargo xtask bench NAME`: figures, beside those of peers.
+
+use crate::build_ebpf;
+use crate::toolchain::{target_dir, workspace_root};
+use anyhow::{Context as _, ensure};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// What to measure (`accuracy`), and its options (`--json FILE` with all of them; `--help` says more).
+    #[arg(value_name = "NAME", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    build_ebpf::run()?;
+    let target_dir = target_dir()?;
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--locked", "--package", "ptp-ctl", "--package", "ptp-tests"])
+        .args(["--bin", "ptp-ctl", "--bin", "bench", "--target-dir"])
+        .arg(&target_dir)
+        .current_dir(workspace_root())
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(status.success(), "building the bench failed");
+    let bench = target_dir.join("release/bench");
+    // In place of this process: Ctrl-C then goes to the bench alone, which cleans up.
+    Err(Command::new(&bench).args(&options.arguments).exec())
+        .with_context(|| format!("cannot run {}", bench.display()))
+}
