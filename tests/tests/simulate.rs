@@ -1,12 +1,17 @@
 //! `ptp-ctl simulate` as a user meets it.
 
 use anyhow::{Result, ensure};
+use ptp_tests::netns::{Family, World};
 use ptp_tests::program::PtpCtl;
 use ptp_tests::{Need, have, scenarios};
 use serde_json::Value;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 const NEEDS: &[Need] = &[Need::PtpCtl];
+const LAB_NEEDS: &[Need] = &[Need::Root, Need::Program("ip"), Need::PtpCtl];
+/// Longer than any of this takes on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(40);
 const SCENARIO: &str = "title = \"short\"\nduration = 30\n[oscillator]\noffset = 1e6\nfrequency = 10e3\n\
                         [[server]]\nto-client.delay = [{ constant = 10e3 }, { exponential = 100 }]\n";
 
@@ -84,6 +89,42 @@ fn it_can_be_read_and_drawn() -> Result<()> {
     }
     let drawn = std::fs::read_to_string(plot)?;
     ensure!(drawn.starts_with("<svg") && drawn.contains("MTIE"));
+    Ok(())
+}
+
+#[test]
+fn a_record_of_real_packets_is_replayed() -> Result<()> {
+    if !have("a_record_of_real_packets_is_replayed", LAB_NEEDS) {
+        return Ok(());
+    }
+    let programs = PtpCtl::new(&PtpCtl::find()?)?;
+    let world = World::new(&["server", "client"])?;
+    let [server_host, client_host] = world.hosts() else { unreachable!("two names were given") };
+    let directory = tempfile::tempdir()?;
+    let record = directory.path().join("delays.jsonl");
+    let mut server = programs.server(server_host, "server", &[])?;
+    let options = ["--record", &record.to_string_lossy(), "--virtual-offset", "5000000"];
+    let mut client = programs.client(client_host, Family::V4, &[server_host], &options)?;
+    let mut samples = 0;
+    client.wait_for("40 exchanges", PATIENCE, |line| {
+        samples += u32::from(line.is("sample"));
+        (samples == 40).then_some(())
+    })?;
+    client.terminate(PATIENCE)?;
+    server.terminate(PATIENCE)?;
+
+    let lines = std::fs::read_to_string(&record)?.lines().count();
+    ensure!(lines >= 40, "{lines} exchanges");
+    let text = format!(
+        "duration = 60\n[[server]]\nto-client.delay = [{{ trace = \"{}\" }}]\n",
+        record.to_string_lossy()
+    );
+    let output = simulate(&text, &["--json"])?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout)?;
+    // Delays of microseconds: with the client's 5 ms in them nothing would come near.
+    let error = document["runs"][0]["rms_ns"].as_f64();
+    ensure!(error.is_some_and(|error| error < 500_000.0), "{document}");
     Ok(())
 }
 

@@ -105,6 +105,9 @@ pub struct ClientOptions {
     /// Directory in which the frequency that the clock needs is kept
     #[arg(long, value_name = "DIR", default_value_os_t = defaults().state_dir)]
     pub state_dir: PathBuf,
+    /// Write the stamps of every exchange into this file, which is overwritten: `ptp-ctl simulate` can replay its delays
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// Report as JSON lines on standard output
     #[arg(long)]
     pub json: bool,
@@ -142,6 +145,7 @@ impl Default for ClientOptions {
             bpffs: DEFAULT_BPFFS.into(),
             run_dir: DEFAULT_RUN_DIR.into(),
             state_dir: DEFAULT_STATE_DIR.into(),
+            record: None,
             json: false,
         }
     }
@@ -159,6 +163,8 @@ pub struct ClientSettings {
     pub servers: Vec<ServerEntry>,
     /// Where the clock's frequency is kept.
     pub state_dir: PathBuf,
+    /// Where the stamps of every exchange go.
+    pub record: Option<PathBuf>,
     log_announce_interval: i8,
     log_sync_interval: i8,
     log_delay_resp_interval: i8,
@@ -227,6 +233,7 @@ impl ClientOptions {
         let client = ClientSettings {
             servers: self.servers(&check)?,
             state_dir: check.directory("state-dir", &self.state_dir)?,
+            record: self.record.clone(),
             log_announce_interval: check.range(
                 "log-announce-interval",
                 self.log_announce_interval,

@@ -40,6 +40,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Reporter {
     sink: Option<Sink>,
+    record: Option<Sink>,
     history: VecDeque<Entry>,
     summary: Summary,
 }
@@ -47,7 +48,14 @@ pub struct Reporter {
 impl Reporter {
     /// With a sink, everything goes there; without, to the log.
     pub fn new(sink: Option<Sink>) -> Self {
-        Self { sink, history: VecDeque::with_capacity(HISTORY), summary: Summary::default() }
+        let history = VecDeque::with_capacity(HISTORY);
+        Self { sink, record: None, history, summary: Summary::default() }
+    }
+
+    /// Every exchange is kept there, too.
+    #[must_use]
+    pub fn with_record(self, record: Option<Sink>) -> Self {
+        Self { record, ..self }
     }
 
     /// The controller runs. `time_ns` is CLOCK_REALTIME here and below.
@@ -72,6 +80,9 @@ impl Reporter {
 
     /// An exchange is complete.
     pub fn sample(&mut self, time_ns: u64, sample: &Sample) {
+        if let Some(record) = &mut self.record {
+            record.write(&sample.record());
+        }
         match &mut self.sink {
             Some(sink) => sink.write(&Line { kind: "sample", time_ns, body: sample }),
             None => {

@@ -59,7 +59,7 @@ impl Sink {
         octets.push(b'\n');
         if lines.try_send(octets).is_err() {
             if self.dropped == 0 && !self.reader_gone() {
-                tracing::warn!("JSON lines are dropped: nobody reads standard output");
+                tracing::warn!("JSON lines are dropped: they are read, or written to disk, too slowly");
             }
             self.dropped += 1;
         }

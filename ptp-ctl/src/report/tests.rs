@@ -52,8 +52,18 @@ fn sample(offset_ns: f64, selected: bool) -> Sample {
         bound_ns: Some(100.0),
         frequency_ppb: 20.5,
         state: State::Locked,
+        stamps: STAMPS,
     }
 }
+
+const STAMPS: client::Stamps = client::Stamps {
+    t1: 1_000,
+    t2: 11_010,
+    t3: 20_000,
+    t4: 30_005,
+    sync_correction: 1.5,
+    delay_correction: 0.0,
+};
 
 #[test]
 fn lines_are_what_the_documentation_says() {

@@ -78,7 +78,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
     let mut driver = Driver {
         role: Role::new(turn.instant, role, &local),
         control: Control::listen(path)?,
-        reporter: Reporter::new(sink),
+        reporter: Reporter::new(sink).with_record(open_record(role)?),
         timer: Timer::new()?,
         signals: [
             signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
@@ -187,6 +187,15 @@ fn open_system_side(
         config::Role::Client(_) => SystemSide::system_follows(index)?,
         config::Role::Server(_) => SystemSide::phc_follows(index, frequency_ppb)?,
     }))
+}
+
+fn open_record(role: &config::Role) -> anyhow::Result<Option<Sink>> {
+    let config::Role::Client(config::ClientSettings { record: Some(path), .. }) = role else {
+        return Ok(None);
+    };
+    let file =
+        std::fs::File::create(path).with_context(|| format!("cannot write the record {}", path.display()))?;
+    Ok(Some(Sink::new(file).context("cannot start writing the record")?))
 }
 
 /// A client opens the families of its servers, a server both, where the kernel has both.

@@ -3,7 +3,7 @@
 use super::association::{Announced, Association, Condition, Timer};
 use super::exchange::{Complete, Exchange, Passage};
 use super::recovery::Recovery;
-use super::{Client, MAX_SERVERS, Sample, State};
+use super::{Client, MAX_SERVERS, Sample, Stamps, State};
 use crate::engine::estimator::{Change, Estimate};
 use crate::engine::event::{Kind, Reason};
 use crate::engine::select::{Candidate, Rank, choose};
@@ -141,6 +141,7 @@ impl Client {
             bound_ns: None,
             frequency_ppb: 0.0,
             state: self.state,
+            stamps: Stamps::new(exchange, local_to_server),
         }
     }
 

@@ -5,10 +5,12 @@ mod contract;
 mod exchange;
 mod follow;
 mod receive;
+mod record;
 mod recovery;
 mod status;
 
 pub(in crate::engine) use receive::targets;
+pub use record::{Record, Stamps};
 pub use status::{
     AnnounceStatus, AnnouncedUtc, GrantStatus, GrantsStatus, Sample, ServerStatus, State, Status,
 };

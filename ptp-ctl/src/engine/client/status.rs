@@ -1,6 +1,6 @@
 //! A client's state as the reports show it.
 
-use super::Client;
+use super::{Client, Record, Stamps};
 use crate::engine::event::Reason;
 use ptp_common::wire::Flags;
 use serde::Serialize;
@@ -91,6 +91,17 @@ pub struct Sample {
     pub frequency_ppb: f64,
     /// The client's state after this sample.
     pub state: State,
+    /// What was measured.
+    #[serde(skip)]
+    pub stamps: Stamps,
+}
+
+impl Sample {
+    /// What is kept of it.
+    pub const fn record(&self) -> Record {
+        let Self { server, stamps, estimated_offset_ns, .. } = *self;
+        Record { server, stamps, estimated_offset: estimated_offset_ns }
+    }
 }
 
 /// The client's part of the `stats` document.

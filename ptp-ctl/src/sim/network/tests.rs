@@ -1,6 +1,6 @@
 use super::*;
 use crate::sim::delay::Term;
-use crate::sim::trace::Trace;
+use crate::sim::trace::{Trace, Way};
 use std::path::PathBuf;
 
 fn link() -> Link {
@@ -49,7 +49,7 @@ fn general_packets_do_not_move_a_trace_on() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("delays"), "# ns\n100\n\n250.0\n").expect("it is writable");
     let mut trace = Trace::from(PathBuf::from("delays"));
-    trace.load(directory.path()).expect("it is a trace");
+    trace.load(directory.path(), Way::ToClient).expect("it is a trace");
     let path = Path::new(Delay { terms: vec![Term::Trace(trace)] });
     let mut link = link();
     let mut send = |is_event| link.arrivals(&path, 0, is_event)[0];

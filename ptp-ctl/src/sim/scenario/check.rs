@@ -4,6 +4,7 @@ use super::{ClientClock, Document, Scenario, ServerModel, What};
 use crate::config::{ClientSettings, ConfigError, Role, ServerAddress, ServerOptions, ServerSettings};
 use crate::engine::client::MAX_SERVERS;
 use crate::sim::delay::{Clip, Delay, Normal, Range, Shape, Term};
+use crate::sim::trace::Way;
 use crate::sim::{Load, Path, TraceError};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{self, PathBuf};
@@ -85,15 +86,27 @@ impl Scenario {
         check_document(&document)?;
         for (place, server) in (1..).zip(&mut document.server) {
             finite(&format!("server[{place}].offset"), server.offset)?;
-            check_path(&format!("server[{place}].to-client"), &mut server.to_client, directory)?;
-            if let Some(path) = &mut server.to_server {
-                check_path(&format!("server[{place}].to-server"), path, directory)?;
+            // A record has delays of its own for each way.
+            let to_server = server.to_server.get_or_insert_with(|| server.to_client.clone());
+            let ways = [
+                ("to-client", Way::ToClient, &mut server.to_client),
+                ("to-server", Way::ToServer, to_server),
+            ];
+            for (name, way, path) in ways {
+                check_path(&format!("server[{place}].{name}"), path, Source { directory, way })?;
             }
         }
         let client = client_settings(&document)?;
         let servers = document.server.iter().map(server_settings).collect::<Result<_, _>>()?;
         Ok(Self { document, client, servers })
     }
+}
+
+/// Where files are, and which way's delays are wanted of them.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    directory: &'a path::Path,
+    way: Way,
 }
 
 fn check_document(document: &Document) -> Result<(), ScenarioError> {
@@ -150,7 +163,7 @@ fn check_document(document: &Document) -> Result<(), ScenarioError> {
     Ok(())
 }
 
-fn check_path(key: &str, path: &mut Path, directory: &path::Path) -> Result<(), ScenarioError> {
+fn check_path(key: &str, path: &mut Path, source: Source<'_>) -> Result<(), ScenarioError> {
     share(&format!("{key}.loss"), path.loss)?;
     share(&format!("{key}.duplication"), path.duplication)?;
     let Load { points, period } = &path.load;
@@ -166,10 +179,10 @@ fn check_path(key: &str, path: &mut Path, directory: &path::Path) -> Result<(), 
     if let Some(period) = period {
         positive(&format!("{key}.load.period"), *period)?;
     }
-    check_delay(&format!("{key}.delay"), &mut path.delay, directory)
+    check_delay(&format!("{key}.delay"), &mut path.delay, source)
 }
 
-fn check_delay(key: &str, delay: &mut Delay, directory: &path::Path) -> Result<(), ScenarioError> {
+fn check_delay(key: &str, delay: &mut Delay, source: Source<'_>) -> Result<(), ScenarioError> {
     let problem = "must list 1 term at least, such as [{ constant = 500e3 }]";
     check(key, "[]", !delay.terms.is_empty(), problem)?;
     for (place, term) in (1..).zip(&mut delay.terms) {
@@ -192,22 +205,22 @@ fn check_delay(key: &str, delay: &mut Delay, directory: &path::Path) -> Result<(
                 for (place, share) in (1..).zip(shares) {
                     let key = format!("{key}.mixture[{place}]");
                     not_negative(&format!("{key}.weight"), share.weight)?;
-                    check_delay(&format!("{key}.delay"), &mut share.delay, directory)?;
+                    check_delay(&format!("{key}.delay"), &mut share.delay, source)?;
                 }
             }
             Term::Max(delays) => {
                 check(&format!("{key}.max"), "[]", !delays.is_empty(), "must list 1 delay at least")?;
                 for (place, delay) in (1..).zip(delays) {
-                    check_delay(&format!("{key}.max[{place}]"), delay, directory)?;
+                    check_delay(&format!("{key}.max[{place}]"), delay, source)?;
                 }
             }
             Term::Clip(Clip { from, to, delay }) => {
                 check_range(&format!("{key}.clip"), *from, to.unwrap_or(f64::MAX))?;
-                check_delay(&format!("{key}.clip.delay"), delay, directory)?;
+                check_delay(&format!("{key}.clip.delay"), delay, source)?;
             }
-            Term::Loaded(delay) => check_delay(&format!("{key}.loaded"), delay, directory)?,
+            Term::Loaded(delay) => check_delay(&format!("{key}.loaded"), delay, source)?,
             Term::Trace(trace) => trace
-                .load(directory)
+                .load(source.directory, source.way)
                 .map_err(|error| ScenarioError::Trace { key: format!("{key}.trace"), error })?,
         }
     }
