@@ -114,7 +114,7 @@ impl Ptp4l {
         Self::start(host, plane, family, "ptp4l server", &(config(Rates::default()) + &options), "")
     }
 
-    /// Starts a unicast client that asks `servers` for service.
+    /// Starts a unicast client that asks `servers` for service and logs every exchange.
     pub fn client(
         host: &Host,
         plane: Plane,
@@ -122,8 +122,30 @@ impl Ptp4l {
         servers: &[IpAddr],
         rates: Rates,
     ) -> Result<Self> {
+        Self::start_client(host, plane, family, servers, rates, "")
+    }
+
+    /// The same, but it logs as it does by default: one line a second.
+    pub fn quiet_client(
+        host: &Host,
+        plane: Plane,
+        family: Family,
+        servers: &[IpAddr],
+        rates: Rates,
+    ) -> Result<Self> {
+        Self::start_client(host, plane, family, servers, rates, "logging_level 6\n")
+    }
+
+    fn start_client(
+        host: &Host,
+        plane: Plane,
+        family: Family,
+        servers: &[IpAddr],
+        rates: Rates,
+        options: &str,
+    ) -> Result<Self> {
         let transport = transport(family);
-        let mut head = config(rates) + CLIENT_ONLY + "unicast_req_duration 120\n";
+        let mut head = config(rates) + CLIENT_ONLY + "unicast_req_duration 120\n" + options;
         head += "[unicast_master_table]\ntable_id 1\nlogQueryInterval 0\n";
         for server in servers {
             head += &format!("{transport} {server}\n");

@@ -1,7 +1,7 @@
 //! `cargo xtask bench NAME`: figures, beside those of peers.
 
 use crate::build_ebpf;
-use crate::toolchain::{target_dir, workspace_root};
+use crate::toolchain::{Package, ensure_packages, target_dir, workspace_root};
 use anyhow::{Context as _, ensure};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -14,6 +14,11 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    ensure_packages(&[
+        Package::command("iproute2", "ip", "the network namespaces that programs are measured in"),
+        Package::command("linuxptp", "ptp4l", "the figures of ptp4l beside ours"),
+        Package::command("iperf3", "iperf3", "the traffic beside which programs are measured"),
+    ])?;
     build_ebpf::run()?;
     let target_dir = target_dir()?;
     let status = Command::new(env!("CARGO"))

@@ -46,8 +46,7 @@ const CASES: [Case; 5] = [
 ];
 
 /// Plays everything.
-pub fn run() -> Result<Report> {
-    let mut report = Report::new("accuracy");
+pub fn run(report: &mut Report) -> Result<()> {
     let (mut simulated_s, started) = (0.0, Instant::now());
     for (name, lowest, highest) in PTP4L {
         let played = Played::of(name, ServoKind::Pi, SEEDS, &mut simulated_s)?;
@@ -69,7 +68,7 @@ pub fn run() -> Result<Report> {
     );
     let speed = simulated_s / started.elapsed().as_secs_f64();
     report.rows.push(Row::new("simulator", "speed", "s/s", speed.round()).judged(Bar::AtLeast(1_000.0)));
-    Ok(report)
+    Ok(())
 }
 
 /// One scenario with some seeds.

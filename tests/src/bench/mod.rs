@@ -1,9 +1,13 @@
 //! What `cargo xtask bench NAME` measures. Every bench prints its figures as one table and writes them as one document.
 
 pub mod accuracy;
+pub mod cost;
+pub mod packets;
 
 use crate::figures::Report;
+use crate::interrupt;
 use anyhow::{Result, bail};
+use packets::Condition;
 use std::path::PathBuf;
 
 /// The program's command line.
@@ -19,14 +23,47 @@ pub struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Bench {
-    /// Time error under packet delay variation.
-    Accuracy,
+    /// Time error under packet delay variation: simulated, then on real packets, and what that costs.
+    Accuracy {
+        /// Only this part; all of them if left out.
+        #[arg(long, value_enum)]
+        only: Option<Part>,
+    },
+}
+
+/// A part of `accuracy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// In the simulator.
+    Simulated,
+    /// On veth, both ends with one clock, nothing else going on.
+    Idle,
+    /// The same beside a busy CPU and bulk traffic.
+    Loaded,
+    /// CPU time and memory at 128 Sync a second.
+    Cost,
 }
 
 /// Measures and reports. Fails if a figure missed its bar.
 pub fn run(options: &Options) -> Result<()> {
+    interrupt::install()?;
     let report = match options.bench {
-        Bench::Accuracy => accuracy::run()?,
+        Bench::Accuracy { only } => {
+            let mut report = Report::new("accuracy");
+            let wanted = |part| only.is_none_or(|only| only == part);
+            if wanted(Part::Simulated) {
+                accuracy::run(&mut report)?;
+            }
+            for (part, condition) in [(Part::Idle, Condition::Idle), (Part::Loaded, Condition::Loaded)] {
+                if wanted(part) {
+                    packets::run(&mut report, condition)?;
+                }
+            }
+            if wanted(Part::Cost) {
+                cost::run(&mut report)?;
+            }
+            report
+        }
     };
     println!("{}", report.table());
     if let Some(path) = &options.json {
