@@ -1,15 +1,19 @@
 //! By how much packets of one direction take longer than the shortest ones.
 
-use super::tail::Below;
+use super::tail::{Below, LN_SQRT_TAU};
 
 /// Scales of the two exponentials to begin with, relative to the path delay.
 const FIRST_SCALES: [f64; 2] = [0.3, 3.0];
-/// Smallest scale, ns.
+/// Width of the bulk to begin with, likewise.
+const FIRST_WIDTH: f64 = 0.3;
+/// Smallest scale and width, ns.
 const SMALLEST_SCALE: f64 = 1.0;
 /// The larger scale is at least so many times the smaller one: else the two are one.
 const APART: f64 = 4.0;
 /// Shares that the two never fall below: what is gone may come back.
-const LEAST_SHARES: [f64; 2] = [0.2, 0.003];
+const LEAST_SHARES: [f64; 2] = [0.05, 0.003];
+/// The same for the bulk.
+const LEAST_BULK_SHARE: f64 = 0.01;
 /// Share of packets about which nothing is said: wrong stamps, and earlier than is possible.
 const STRAY_SHARES: std::ops::RangeInclusive<f64> = 1e-5..=1e-2;
 /// ln of the density of those: anywhere within a second, 1/ns.
@@ -23,8 +27,10 @@ const TIE: f64 = 0.2;
 /// How many packets of the past count: load comes and goes.
 const MEMORY: f64 = 500.0;
 
-/// The excess as the mixture of two exponential distributions, both learned: of the packets that queued little, and of
-/// those that queued long. Both only ever delay, which is what makes the shortest packets precise.
+/// The excess as a mixture of distributions, all learned. Two are exponential: of the packets that queued little, and of
+/// those that queued long. They only ever delay, which is what makes the shortest packets precise. One is normal: the
+/// bulk, for a way so busy that hardly a packet meets no other. Where it is, is part of the filter's state, for it
+/// tells the offset only as far as the bulks of both directions are known to be alike.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Excess {
     /// Means of the two, ns.
@@ -32,11 +38,32 @@ pub(super) struct Excess {
     /// Packets that each was learned from.
     counts: [f64; 2],
     shares: [f64; 2],
+    /// Standard deviation of the bulk, ns.
+    width: f64,
+    /// Packets that it was learned from.
+    bulk_count: f64,
+    bulk_share: f64,
     stray_share: f64,
     count: f64,
 }
 
-/// What a packet says of the shortest delay.
+/// What was observed, against what was expected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surprise {
+    /// ns.
+    pub(super) value: f64,
+    /// Expected square of it, ns².
+    pub(super) variance: f64,
+}
+
+impl Surprise {
+    /// ln of the normal density, 1/ns.
+    fn ln_density(self) -> f64 {
+        -0.5 * (self.value * self.value / self.variance + self.variance.ln()) - LN_SQRT_TAU
+    }
+}
+
+/// What a packet says of the shortest delay, if it is not of the bulk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Posterior {
     /// Mean, relative to what was expected, ns.
@@ -45,6 +72,10 @@ pub(super) struct Posterior {
     pub(super) variance: f64,
     /// ln of the density of what was observed, 1/ns.
     pub(super) ln_likelihood: f64,
+    /// How many standard deviations too early it is.
+    pub(super) lead: f64,
+    /// How probably it belongs to the bulk.
+    pub(super) bulk: f64,
     /// How probably the packet says nothing at all.
     pub(super) stray: f64,
 }
@@ -55,7 +86,10 @@ impl Excess {
         Self {
             scales: FIRST_SCALES.map(|factor| factor * delay),
             counts: [0.0; 2],
-            shares: [0.9, 0.1],
+            shares: [0.6, 0.1],
+            width: FIRST_WIDTH * delay,
+            bulk_count: 0.0,
+            bulk_share: 0.3,
             stray_share: 1e-3,
             count: 0.0,
         }
@@ -64,6 +98,7 @@ impl Excess {
     /// What was learned is a first guess from here on.
     pub(super) fn as_guess(mut self) -> Self {
         self.counts = [GUESS; 2];
+        self.bulk_count = GUESS;
         self.count = 0.0;
         self
     }
@@ -73,18 +108,27 @@ impl Excess {
         self.scales[0]
     }
 
-    /// Share of packets that take longer than the shortest by more than `excess` ns.
-    pub(super) fn survival(&self, excess: f64) -> f64 {
-        self.shares[0] * (-excess / self.scales[0]).exp() + self.shares[1] * (-excess / self.scales[1]).exp()
+    /// Standard deviation of the bulk, ns.
+    pub(super) fn width(&self) -> f64 {
+        self.width
     }
 
-    /// A packet came `excess` ns after the shortest was expected, with a variance of `variance` ns² on the expectation.
+    /// Share of packets that take longer than the shortest by more than `excess` ns; the bulk does by `bulk` ns.
+    pub(super) fn survival(&self, excess: f64, bulk: f64) -> f64 {
+        let queued = |k: usize| self.shares[k] * (-excess / self.scales[k]).exp();
+        let bulk = self.bulk_share * Below::new((bulk - excess) / self.width).ln_probability.exp();
+        queued(0) + queued(1) + bulk
+    }
+
+    /// A packet came this much after the shortest was expected, and after the bulk was. `other` is the scale of the other
+    /// direction, `stamps` the standard deviation of stamps, both ns.
     ///
     /// For each exponential the posterior is a normal distribution cut off at the observation; together they are
     /// described by their common mean and variance.
-    pub(super) fn weigh(&mut self, excess: f64, variance: f64, other: f64, stamps: f64) -> Posterior {
+    pub(super) fn weigh(&mut self, shortest: Surprise, bulk: Surprise, other: f64, stamps: f64) -> Posterior {
+        let Surprise { value: excess, variance } = shortest;
         let deviation = variance.sqrt();
-        let mut ln_weights = [0.0; 3];
+        let mut ln_weights = [0.0; 4];
         let mut parts = [(0.0, variance); 3];
         for k in 0..2 {
             let scale = self.scales[k];
@@ -96,22 +140,32 @@ impl Excess {
             parts[k] = (deviation * (shift + below.mean), variance * below.variance);
         }
         ln_weights[2] = self.stray_share.ln() + LN_STRAY_DENSITY;
+        ln_weights[3] = self.bulk_share.ln() + bulk.ln_density();
 
         let largest = ln_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mut weights = ln_weights.map(|weight| (weight - largest).exp());
         let sum: f64 = weights.iter().sum();
         weights = weights.map(|weight| weight / sum);
-        let mean: f64 = weights.iter().zip(&parts).map(|(weight, part)| weight * part.0).sum();
-        let spread = |(weight, part): (&f64, &(f64, f64))| weight * (part.1 + (part.0 - mean).powi(2));
+        let rest = weights[..3].iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        let mean: f64 = weights.iter().zip(&parts).map(|(weight, part)| weight / rest * part.0).sum();
+        let spread = |(weight, part): (&f64, &(f64, f64))| weight / rest * (part.1 + (part.0 - mean).powi(2));
         let variance = weights.iter().zip(&parts).map(spread).sum::<f64>().min(variance);
 
-        self.learn(weights, parts.map(|part| (excess - part.0).max(0.0)), other, stamps);
-        Posterior { mean, variance, ln_likelihood: largest + sum.ln(), stray: weights[2] }
+        self.learn(weights, parts.map(|part| (excess - part.0).max(0.0)), bulk, other, stamps);
+        let lead = -excess / deviation;
+        Posterior {
+            mean,
+            variance,
+            ln_likelihood: largest + sum.ln(),
+            lead,
+            bulk: weights[3],
+            stray: weights[2],
+        }
     }
 
     /// One step of expectation maximisation: the packet belongs to each part with this weight, and took so much longer
     /// than the shortest if it does.
-    fn learn(&mut self, weights: [f64; 3], excesses: [f64; 3], other: f64, stamps: f64) {
+    fn learn(&mut self, weights: [f64; 4], excesses: [f64; 3], bulk: Surprise, other: f64, stamps: f64) {
         self.count += 1.0;
         let rate = (1.0 / (self.count + GUESS_SHARES)).max(1.0 / MEMORY);
         for k in 0..2 {
@@ -125,6 +179,14 @@ impl Excess {
             TIE * gain / (1.0 + (self.scales[0] / (2.0 * stamps)).powi(2)) * (other - self.scales[0]);
         self.scales[0] = self.scales[0].max(SMALLEST_SCALE);
         self.scales[1] = self.scales[1].max(APART * self.scales[0]);
+        let square = self.width * self.width;
+        let share = square / bulk.variance;
+        // What is to be expected of the square of its distance from the bulk's mean.
+        let observed = (bulk.value * share).powi(2) + square * (1.0 - share);
+        self.bulk_count = (self.bulk_count + weights[3]).min(MEMORY);
+        let gain = (GUESS / (self.bulk_count + 2.0 * GUESS)).max(1.0 / MEMORY);
+        self.width = (square + weights[3] * gain * (observed - square)).sqrt().max(SMALLEST_SCALE);
+        self.bulk_share = (self.bulk_share + rate * (weights[3] - self.bulk_share)).max(LEAST_BULK_SHARE);
         let stray = self.stray_share + rate * (weights[2] - self.stray_share);
         self.stray_share = stray.clamp(*STRAY_SHARES.start(), *STRAY_SHARES.end());
     }

@@ -1,10 +1,10 @@
 //! A Kalman filter whose measurements are never too early.
 
-use super::excess::{Excess, Posterior};
+use super::excess::{Excess, Posterior, Surprise};
 use super::{Direction, Leg};
 
-/// Phase, frequency, shortest delay, asymmetry.
-const STATES: usize = 4;
+/// Phase, frequency, shortest delay, asymmetry, and the bulk of either direction.
+const STATES: usize = 6;
 type Vector = [f64; STATES];
 type Matrix = [Vector; STATES];
 
@@ -17,6 +17,16 @@ const DELAY: usize = 2;
 /// (Server to client minus client to server)/2 of the shortest delays, ns.
 const ASYMMETRY: usize = 3;
 
+/// By how much the bulk of the packets from the server, and next to it of those to the server, takes longer than the
+/// shortest, ns.
+const BULKS: usize = 4;
+
+/// Both bulks are about the same: the network is as busy one way as the other, within this share of them.
+const BULK_TIE: f64 = 0.05;
+/// Time in which they forget how they differed, s.
+const BULK_TIME: f64 = 100.0;
+/// What both wander by together, as a share of their width, 1/√s.
+const BULK_WANDER: f64 = 0.1;
 /// What the delay wanders by of itself, ns/√s.
 const DELAY_WANDER: f64 = 0.1;
 /// The asymmetry is taken for zero to begin with, ns; only a route that changes in one direction alters it.
@@ -33,6 +43,13 @@ pub(super) struct Noise {
     pub(super) stamps: f64,
     /// Random walk of the oscillator's frequency, ppb/√s.
     pub(super) wander: f64,
+}
+
+/// A leg under the assumption that it is one of the shortest, or one of the bulk.
+struct View {
+    /// Covariance of the state with the leg's value.
+    spread: Vector,
+    surprise: Surprise,
 }
 
 /// What is known at one time, under one assumption about the noise.
@@ -57,9 +74,10 @@ impl Filter {
         covariance[FREQUENCY][FREQUENCY] = frequency_deviation * frequency_deviation;
         covariance[DELAY][DELAY] = deviation * deviation;
         covariance[ASYMMETRY][ASYMMETRY] = FIRST_ASYMMETRY * FIRST_ASYMMETRY;
+        tie(&mut covariance, deviation * deviation, BULK_TIE * deviation);
         Self {
             noise,
-            state: [(from_server - to_server) / 2.0, 0.0, delay, 0.0],
+            state: [(from_server - to_server) / 2.0, 0.0, delay, 0.0, deviation, deviation],
             covariance,
             at: legs[0].at.min(legs[1].at),
             excesses: [Excess::new(deviation); 2],
@@ -75,6 +93,12 @@ impl Filter {
     /// Begins anew, with what `other` learned of the excesses as a first guess.
     pub(super) fn with_guess(mut self, other: &Self) -> Self {
         self.excesses = other.excesses.map(Excess::as_guess);
+        let bulk = other.bulk().max(1.0);
+        for place in BULKS..STATES {
+            self.state[place] = bulk;
+            self.covariance[place] = [0.0; STATES];
+        }
+        tie(&mut self.covariance, bulk * bulk, BULK_TIE * bulk);
         self
     }
 
@@ -89,35 +113,56 @@ impl Filter {
     fn row(&self, leg: Leg) -> Vector {
         let age = self.at - leg.at;
         match leg.direction {
-            Direction::FromServer => [1.0, -age, 1.0, 1.0],
-            Direction::ToServer => [-1.0, age, 1.0, -1.0],
+            Direction::FromServer => [1.0, -age, 1.0, 1.0, 0.0, 0.0],
+            Direction::ToServer => [-1.0, age, 1.0, -1.0, 0.0, 0.0],
         }
     }
 
     /// Takes in a leg.
     pub(super) fn update(&mut self, leg: Leg) -> Posterior {
         self.predict(leg.at);
+        let place = leg.direction as usize;
+        let stamps = self.noise.stamps * self.noise.stamps;
+        let width = self.excesses[place].width();
         let row = self.row(leg);
+        let shortest = self.view(leg.value, row, stamps);
+        let mut row = row;
+        row[BULKS + place] = 1.0;
+        let bulk = self.view(leg.value, row, stamps + width * width);
+        let other = self.excesses[1 - place].scale();
+        let posterior =
+            self.excesses[place].weigh(shortest.surprise, bulk.surprise, other, self.noise.stamps);
+        self.blend(&shortest, &bulk, &posterior);
+        posterior
+    }
+
+    /// What a leg of this value is against what was expected of it, with a measurement noise of `noise` ns².
+    fn view(&self, value: f64, row: Vector, noise: f64) -> View {
         let spread = self.covariance.map(|line| dot(&line, &row));
-        let expected = dot(&self.state, &row);
-        let variance = dot(&spread, &row).max(0.0) * SHAPE + self.noise.stamps * self.noise.stamps;
-        let other = self.excesses[1 - leg.direction as usize].scale();
-        let posterior = self.excesses[leg.direction as usize].weigh(
-            leg.value - expected,
-            variance,
-            other,
-            self.noise.stamps,
-        );
-        let left = (posterior.variance / variance).clamp(LEAST_LEFT, 1.0);
+        let variance = dot(&spread, &row).max(0.0) * SHAPE + noise;
+        View { spread, surprise: Surprise { value: value - dot(&self.state, &row), variance } }
+    }
+
+    /// The packet is one of the bulk, or it is not: the mean and the variance of what follows from either.
+    fn blend(&mut self, shortest: &View, bulk: &View, posterior: &Posterior) {
+        let other = 1.0 - posterior.bulk;
+        let left = (posterior.variance / shortest.surprise.variance).clamp(LEAST_LEFT, 1.0);
+        let less = other * (1.0 - left) / shortest.surprise.variance;
+        let bulk_less = posterior.bulk / bulk.surprise.variance;
+        let step = shortest.spread.map(|spread| spread / shortest.surprise.variance * posterior.mean);
+        let bulk_step = bulk.spread.map(|spread| spread / bulk.surprise.variance * bulk.surprise.value);
+        let apart: Vector = std::array::from_fn(|i| step[i] - bulk_step[i]);
         for i in 0..STATES {
-            self.state[i] += spread[i] / variance * posterior.mean;
+            self.state[i] += other * step[i] + posterior.bulk * bulk_step[i];
             for j in 0..=i {
-                let covariance = self.covariance[i][j] - (1.0 - left) / variance * spread[i] * spread[j];
+                let covariance = self.covariance[i][j]
+                    - less * shortest.spread[i] * shortest.spread[j]
+                    - bulk_less * bulk.spread[i] * bulk.spread[j]
+                    + other * posterior.bulk * apart[i] * apart[j];
                 // Kept symmetric: rounding that is not the same on both sides grows.
                 (self.covariance[i][j], self.covariance[j][i]) = (covariance, covariance);
             }
         }
-        posterior
     }
 
     /// Lets time pass.
@@ -142,6 +187,32 @@ impl Filter {
         p[FREQUENCY][PHASE] += wander * dt * dt / 2.0;
         p[FREQUENCY][FREQUENCY] += wander * dt;
         p[DELAY][DELAY] += DELAY_WANDER * DELAY_WANDER * dt;
+        self.relax(dt);
+    }
+
+    /// Lets time pass for the bulks: what they differ by fades, what they share wanders.
+    fn relax(&mut self, dt: f64) {
+        let keep = (-dt / BULK_TIME).exp();
+        let (own, swap) = ((1.0 + keep) / 2.0, (1.0 - keep) / 2.0);
+        let mix = |line: &mut Vector| {
+            let [a, b] = [line[BULKS], line[BULKS + 1]];
+            (line[BULKS], line[BULKS + 1]) = (own * a + swap * b, swap * a + own * b);
+        };
+        mix(&mut self.state);
+        self.covariance.iter_mut().for_each(mix);
+        for i in 0..STATES {
+            let [a, b] = [self.covariance[BULKS][i], self.covariance[BULKS + 1][i]];
+            (self.covariance[BULKS][i], self.covariance[BULKS + 1][i]) =
+                (own * a + swap * b, swap * a + own * b);
+        }
+        let width = (self.excesses[0].width() + self.excesses[1].width()) / 2.0;
+        let apart = BULK_TIE * self.bulk() * (1.0 - keep * keep).sqrt();
+        tie(&mut self.covariance, (BULK_WANDER * width).powi(2) * dt, apart);
+    }
+
+    /// Mean of both bulks, ns.
+    fn bulk(&self) -> f64 {
+        (self.state[BULKS] + self.state[BULKS + 1]) / 2.0
     }
 
     /// Everything is less certain than it seemed, by this factor of the variance; but the asymmetry, which is an
@@ -189,9 +260,20 @@ impl Filter {
         self.state[DELAY]
     }
 
-    /// Mean of the small excesses of a direction, ns.
-    pub(super) fn excess(&self, direction: Direction) -> &Excess {
-        &self.excesses[direction as usize]
+    /// Share of the packets of a direction that take longer than the shortest by more than `excess` ns.
+    pub(super) fn survival(&self, direction: Direction, excess: f64) -> f64 {
+        let place = direction as usize;
+        self.excesses[place].survival(excess, self.state[BULKS + place])
+    }
+}
+
+/// The bulks are less certain by `common` ns² together, and by `apart` ns between them.
+fn tie(covariance: &mut Matrix, common: f64, apart: f64) {
+    let own = apart * apart / 2.0;
+    for (place, line) in covariance.iter_mut().enumerate().skip(BULKS) {
+        for (other, value) in line.iter_mut().enumerate().skip(BULKS) {
+            *value += if place == other { common + own } else { common - own };
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// ln √(2π).
-const LN_SQRT_TAU: f64 = 0.918_938_533_204_672_7;
+pub(super) const LN_SQRT_TAU: f64 = 0.918_938_533_204_672_7;
 /// Below this, in standard deviations, the asymptotic series is exact to 10⁻⁹ and the closed form cancels out.
 const FAR: f64 = -30.0;
 /// Below this the continued fraction is better than `erfc`.

@@ -7,6 +7,8 @@ use super::{Direction, Leg};
 
 /// A leg is stray if it says nothing with at least this probability.
 const STRAY: f64 = 0.5;
+/// A leg is early if it comes so many standard deviations before the shortest could.
+const LEAD: f64 = 5.0;
 /// So many early packets, each counting for less with every one that is not, make a suspicion.
 const EARLY: f64 = 1.5;
 const EARLY_FADES: f64 = 0.8;
@@ -23,7 +25,7 @@ const SHORTEST_TRIAL: u32 = 12;
 /// An explanation that is so much more probable than all others (ln) is taken at once.
 const CLEAR: f64 = 12.0;
 /// A change must be so much more probable than none (ln).
-const MARGIN: f64 = 6.0;
+const MARGIN: f64 = 12.0;
 
 /// What happened between client and server.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,7 +98,7 @@ impl Watch {
     pub(super) fn update(&mut self, bank: &mut Bank, leg: Leg) -> Option<Change> {
         let before = *bank.middle();
         let excess = before.excess_of(leg);
-        let Posterior { stray, .. } = bank.update(leg);
+        let Posterior { stray, lead, .. } = bank.update(leg);
         if let Some(trial) = &mut self.trial {
             let (change, filter) = trial.update(leg)?;
             *bank = Bank::new(filter);
@@ -105,14 +107,14 @@ impl Watch {
         }
         let place = leg.direction as usize;
         self.early[place] *= EARLY_FADES;
-        if stray > STRAY && excess < 0.0 {
+        if lead > LEAD || stray > STRAY && excess < 0.0 {
             self.early[place] += 1.0;
         }
-        let usual = before.excess(leg.direction);
         let mut late = None;
         for (block, length) in self.blocks[place].iter_mut().zip(BLOCKS) {
             let least = block.push(excess, length).filter(|&least| least > 0.0);
-            late = late.or(least.filter(|&least| usual.survival(least).powi(length) < SUSPICIOUS));
+            late = late
+                .or(least.filter(|&least| before.survival(leg.direction, least).powi(length) < SUSPICIOUS));
         }
         let size = if self.early[place] > EARLY { Some(excess) } else { late };
         if let Some(size) = size {
