@@ -108,6 +108,11 @@ impl Excess {
         self.scales[0]
     }
 
+    /// Share of the packets that are the bulk.
+    pub(super) fn bulk_share(&self) -> f64 {
+        self.bulk_share
+    }
+
     /// Standard deviation of the bulk, ns.
     pub(super) fn width(&self) -> f64 {
         self.width

@@ -22,11 +22,15 @@ const ASYMMETRY: usize = 3;
 const BULKS: usize = 4;
 
 /// Both bulks are about the same: the network is as busy one way as the other, within this share of them.
-const BULK_TIE: f64 = 0.05;
+const BULK_TIE: f64 = 0.02;
 /// Time in which they forget how they differed, s.
-const BULK_TIME: f64 = 100.0;
+const BULK_TIME: f64 = 10.0;
 /// What both wander by together, as a share of their width, 1/√s.
 const BULK_WANDER: f64 = 0.1;
+/// Share of the bulk, in the direction where it is smaller, from which on the shortest packets say less, and say nothing:
+/// they are too few by then to be told from accidents.
+const BUSY: [f64; 2] = [0.3, 0.5];
+
 /// What the delay wanders by of itself, ns/√s.
 const DELAY_WANDER: f64 = 0.1;
 /// The asymmetry is taken for zero to begin with, ns; only a route that changes in one direction alters it.
@@ -133,6 +137,7 @@ impl Filter {
         let posterior =
             self.excesses[place].weigh(shortest.surprise, bulk.surprise, other, self.noise.stamps);
         self.blend(&shortest, &bulk, &posterior);
+        self.lift_bulk(place);
         posterior
     }
 
@@ -146,10 +151,12 @@ impl Filter {
     /// The packet is one of the bulk, or it is not: the mean and the variance of what follows from either.
     fn blend(&mut self, shortest: &View, bulk: &View, posterior: &Posterior) {
         let other = 1.0 - posterior.bulk;
+        let busy = self.excesses[0].bulk_share().min(self.excesses[1].bulk_share());
+        let trust = 1.0 - ((busy - BUSY[0]) / (BUSY[1] - BUSY[0])).clamp(0.0, 1.0);
         let left = (posterior.variance / shortest.surprise.variance).clamp(LEAST_LEFT, 1.0);
-        let less = other * (1.0 - left) / shortest.surprise.variance;
+        let less = trust * other * (1.0 - left) / shortest.surprise.variance;
         let bulk_less = posterior.bulk / bulk.surprise.variance;
-        let step = shortest.spread.map(|spread| spread / shortest.surprise.variance * posterior.mean);
+        let step = shortest.spread.map(|spread| trust * spread / shortest.surprise.variance * posterior.mean);
         let bulk_step = bulk.spread.map(|spread| spread / bulk.surprise.variance * bulk.surprise.value);
         let apart: Vector = std::array::from_fn(|i| step[i] - bulk_step[i]);
         for i in 0..STATES {
@@ -160,6 +167,28 @@ impl Filter {
                     - bulk_less * bulk.spread[i] * bulk.spread[j]
                     + other * posterior.bulk * apart[i] * apart[j];
                 // Kept symmetric: rounding that is not the same on both sides grows.
+                (self.covariance[i][j], self.covariance[j][i]) = (covariance, covariance);
+            }
+        }
+    }
+
+    /// The bulk cannot be before the shortest.
+    fn lift_bulk(&mut self, place: usize) {
+        let mut row = [0.0; STATES];
+        row[BULKS + place] = 1.0;
+        let width = self.excesses[place].width();
+        let view = self.view(0.0, row, width * width);
+        if view.surprise.value > 0.0 {
+            self.take(&view);
+        }
+    }
+
+    /// A Kalman update.
+    fn take(&mut self, View { spread, surprise }: &View) {
+        for i in 0..STATES {
+            self.state[i] += spread[i] / surprise.variance * surprise.value;
+            for j in 0..=i {
+                let covariance = self.covariance[i][j] - spread[i] * spread[j] / surprise.variance;
                 (self.covariance[i][j], self.covariance[j][i]) = (covariance, covariance);
             }
         }
