@@ -23,7 +23,7 @@ const WAIT_TO_RESTORE_S: &str = "2";
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// The steady phase, with time before it to settle after the lock.
 const STEADY: Duration = Duration::from_nanos(STEADY_NS.cast_unsigned());
-const SETTLE: Duration = Duration::from_secs(4);
+const SETTLE: Duration = Duration::from_secs(6);
 /// A switch takes a fraction of a second; ptp4l takes 3 s.
 const FAILOVER_TIMEOUT: Duration = Duration::from_secs(6);
 /// Wait-to-restore, and the negotiation before it.
@@ -32,6 +32,8 @@ const RETURN_TIMEOUT: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(20);
 const PEER_TICK: Duration = Duration::from_millis(200);
+/// ptp4l's client comes to its first exchange in 4 s, most times.
+const PEER_START_TIMEOUT: Duration = Duration::from_secs(25);
 /// ptp4l's steady phase.
 const PEER_STEADY: Duration = Duration::from_nanos(STEADY_NS.cast_unsigned());
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,7 +57,7 @@ pub(super) struct Stage {
 struct PeerStage {
     client: Option<Ptp4l>,
     first: Ptp4l,
-    _second: Ptp4l,
+    second: Option<Ptp4l>,
 }
 
 impl Stage {
@@ -65,7 +67,7 @@ impl Stage {
         println!(
             "Two servers and a client in network namespaces, a router between them (IPv4, native XDP on veth)."
         );
-        let world = World::new(&["east", "west", "client", "beside"])?;
+        let world = World::new(&["east", "west", "client", "beside", "late"])?;
         let peer = PeerStage::set(&world)?;
         let mut stage = Self {
             client: None,
@@ -176,10 +178,14 @@ impl Stage {
     /// Once ptp4l has had its steady phase: its server is killed as ours was. Its figure is worth waiting for; that it
     /// has one is not our business.
     fn lose_peer_server(&mut self) -> Result<()> {
-        let Some(log) = self.peer_log() else { return Ok(()) };
-        let settled = Duration::from_secs_f64(log.first_offset_ms().unwrap_or(0.0) / 1e3) + PEER_STEADY;
-        let started = Duration::from_nanos(realtime_ns().saturating_sub(log.started_ns).unsigned_abs());
-        self.follow_for(settled.saturating_sub(started))?;
+        let Some(PeerLog { started_ns, .. }) = self.peer_log() else { return Ok(()) };
+        let running = || Duration::from_nanos(realtime_ns().saturating_sub(started_ns).unsigned_abs());
+        let first = |stage: &Self| stage.peer_log().and_then(|log| log.first_offset_ms());
+        while first(self).is_none() && running() < PEER_START_TIMEOUT {
+            self.follow_for(PEER_TICK)?;
+        }
+        let settled = Duration::from_secs_f64(first(self).unwrap_or(0.0) / 1e3) + PEER_STEADY;
+        self.follow_for(settled.saturating_sub(running()))?;
         if let Some(peer) = &mut self.peer {
             self.faults.peer_sigkill = Some(peer.first.process.kill()?);
         }
@@ -328,18 +334,30 @@ impl PeerStage {
             return Ok(None);
         }
         println!("{PEER} does the same beside it; its server needs a few seconds to start serving.");
-        let start = |host, rank| Ptp4l::start_server(host, Plane::Peer, Family::V4, rank);
-        let first = start(&world.hosts()[0], Rank::First)?;
+        let first = Self::start_server(world, Rank::First)?;
         first.wait_until_serving()?;
-        let _second = start(&world.hosts()[1], Rank::Second)?;
-        Ok(Some(Self { client: None, first, _second }))
+        Ok(Some(Self { client: None, first, second: None }))
     }
 
-    /// In a namespace of its own: it could not open its sockets beside a client that already has.
+    fn start_server(world: &World, rank: Rank) -> Result<Ptp4l> {
+        Ptp4l::start_server(Self::server_host(world, rank), Plane::Peer, Family::V4, rank)
+    }
+
+    /// The second one has a namespace of its own: it starts when ours already has the port in the others.
+    fn server_host(world: &World, rank: Rank) -> &Host {
+        match rank {
+            Rank::First => &world.hosts()[0],
+            Rank::Second => &world.hosts()[4],
+        }
+    }
+
+    /// With the second server right before it, as [`Rank`] tells. In a namespace of its own: it could not open its sockets beside a client that already has.
     fn start_client(&mut self, world: &World) -> Result<()> {
-        let hosts = world.hosts();
-        let servers = [&hosts[0], &hosts[1]].map(|host| host.address(Plane::Peer, Family::V4));
-        self.client = Some(Ptp4l::client(&hosts[3], Plane::Peer, Family::V4, &servers, Rates::default())?);
+        self.second = Some(Self::start_server(world, Rank::Second)?);
+        let servers = [Rank::First, Rank::Second]
+            .map(|rank| Self::server_host(world, rank).address(Plane::Peer, Family::V4));
+        self.client =
+            Some(Ptp4l::client(&world.hosts()[3], Plane::Peer, Family::V4, &servers, Rates::default())?);
         Ok(())
     }
 }
