@@ -6,6 +6,9 @@ use super::tail::{Below, LN_SQRT_TAU};
 const FIRST_SCALES: [f64; 2] = [0.3, 3.0];
 /// Width of the bulk to begin with, likewise.
 const FIRST_WIDTH: f64 = 0.3;
+/// Scale and width are no more than so many times what the longest of the first round trips is above the shortest: where nothing
+/// is delayed that is known at once.
+const SPREADS: f64 = 10.0;
 /// Smallest scale and width, ns.
 const SMALLEST_SCALE: f64 = 1.0;
 /// The larger scale is at least so many times the smaller one: else the two are one.
@@ -95,8 +98,12 @@ impl Excess {
         }
     }
 
-    /// What was learned is a first guess from here on.
-    pub(super) fn as_guess(mut self) -> Self {
+    /// What was learned is a first guess from here on; it is not far above what round trips scatter by at the most, ns.
+    pub(super) fn as_guess(mut self, most: f64) -> Self {
+        let most = (SPREADS * most).max(SMALLEST_SCALE);
+        self.scales =
+            [self.scales[0].min(most), self.scales[1].min(most * FIRST_SCALES[1] / FIRST_SCALES[0])];
+        self.width = self.width.min(most);
         self.counts = [GUESS; 2];
         self.bulk_count = GUESS;
         self.count = 0.0;

@@ -94,9 +94,9 @@ impl Filter {
         self
     }
 
-    /// Begins anew, with what `other` learned of the excesses as a first guess.
-    pub(super) fn with_guess(mut self, other: &Self) -> Self {
-        self.excesses = other.excesses.map(Excess::as_guess);
+    /// Begins anew, with what `other` learned of the excesses as a first guess. Round trips scatter by `most` ns.
+    pub(super) fn with_guess(mut self, other: &Self, most: f64) -> Self {
+        self.excesses = other.excesses.map(|excess| excess.as_guess(most));
         let bulk = other.bulk().max(1.0);
         for place in BULKS..STATES {
             self.state[place] = bulk;

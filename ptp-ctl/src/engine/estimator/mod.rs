@@ -143,8 +143,9 @@ impl Estimator {
 
     /// Makes the first estimate again, with the excesses as known by now.
     fn revise(&mut self) {
+        let most = self.spread().most;
         if let (Some(filter), Some(bank)) = (self.first_filter(), &self.bank) {
-            self.bank = Some(Bank::new(filter.with_guess(bank.middle())));
+            self.bank = Some(Bank::new(filter.with_guess(bank.middle(), most)));
             self.replay();
         }
     }
@@ -163,24 +164,41 @@ impl Estimator {
     fn first_filter(&self) -> Option<Filter> {
         let first = |direction| self.first.iter().find(|leg| leg.direction == direction).copied();
         let legs = [first(Direction::FromServer)?, first(Direction::ToServer)?];
-        let noise = Noise { stamps: (STAMPS_SHARE * self.spread()).max(FIRST_STAMPS), wander: FIRST_WANDER };
+        let noise =
+            Noise { stamps: (STAMPS_SHARE * self.spread().median).max(FIRST_STAMPS), wander: FIRST_WANDER };
         Some(Filter::new(noise, legs, self.frequency_deviation))
     }
 
-    /// How far the first round trips are above their shortest, by their median, ns.
-    fn spread(&self) -> f64 {
+    /// How far the first round trips are above their shortest, ns. What the clock went wrong between there and back is
+    /// taken out as far as its frequency is known: 20 ppm in 60 ms make more than good stamps scatter.
+    fn spread(&self) -> Spread {
+        let frequency = self.bank.as_ref().map_or(0.0, |bank| bank.middle().frequency().0);
+        let drift = |[there, back]: [Leg; 2]| {
+            let drift = frequency * (back.at - there.at);
+            if there.direction == Direction::FromServer { drift } else { -drift }
+        };
         let mut round_trips: ArrayVec<f64, FIRST_LEGS> = self
             .first
             .windows(2)
             .filter(|pair| pair[0].direction != pair[1].direction)
-            .map(|pair| pair[0].value + pair[1].value)
+            .map(|pair| pair[0].value + pair[1].value + drift([pair[0], pair[1]]))
             .collect();
         round_trips.sort_unstable_by(f64::total_cmp);
-        match (round_trips.first(), round_trips.get(round_trips.len() / 2)) {
-            (Some(shortest), Some(median)) => median - shortest,
-            _ => 0.0,
-        }
+        let [Some(shortest), Some(median), Some(longest)] =
+            [0, round_trips.len() / 2, round_trips.len().saturating_sub(1)]
+                .map(|place| round_trips.get(place))
+        else {
+            return Spread::default();
+        };
+        Spread { median: median - shortest, most: longest - shortest }
     }
+}
+
+/// How far some round trips are above the shortest, ns.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spread {
+    median: f64,
+    most: f64,
 }
 
 #[cfg(test)]

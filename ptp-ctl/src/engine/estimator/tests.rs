@@ -130,6 +130,30 @@ fn stamps_that_scatter_both_ways_are_no_delays() {
     assert!(rms(&settled) < 25.0, "{} ns", rms(&settled));
 }
 
+/// The stamps of NICs at both ends of a cable: whole ns, and nothing is delayed.
+#[test]
+fn good_stamps_are_believed_within_seconds() {
+    for seed in 1..20 {
+        let mut link = Link::new(seed, 5e3, [0.0; 2]);
+        link.frequency = 20e3;
+        let mut errors = Vec::new();
+        for _ in 0..80 {
+            for direction in [Direction::FromServer, Direction::ToServer] {
+                // The stamp is rounded, not the clock.
+                let phase = link.phase;
+                link.phase = phase.floor();
+                link.leg(direction);
+                link.phase = phase;
+                let wait = 0.0425 + 0.04 * link.random.f64();
+                link.pass(wait);
+            }
+            errors.push(link.estimator.estimate(link.now).unwrap().offset_ns - link.phase);
+        }
+        let worst = errors.split_off(24).into_iter().fold(0.0_f64, |worst, error| worst.max(error.abs()));
+        assert!(worst < 3.0, "seed {seed}: {worst} ns off after 3 s");
+    }
+}
+
 /// A way through busy queues: most packets take 22 us, few are fast, few wait long.
 #[test]
 fn where_hardly_a_packet_is_fast_the_bulk_tells_the_time() {
