@@ -48,6 +48,11 @@ pub enum Input<'a> {
     },
     /// What the kernel knows of TAI - UTC, in seconds; `None` = unknown. Told at start and whenever it changes.
     TaiOffset(Option<i16>),
+    /// The last [`Output::Steer`] was performed.
+    Steered {
+        /// What the local clock read when the new frequency took effect.
+        at: Timestamp,
+    },
     /// The local clock was changed by something else, or re-read after the NIC was reset: exchanges in flight are void.
     ClockDisturbed,
 }

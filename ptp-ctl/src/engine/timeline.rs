@@ -71,6 +71,17 @@ impl Timeline {
         self.segments.push_back(segment);
     }
 
+    /// The last change of the frequency took effect when the clock read `local`: so exactly only the driver knows.
+    ///
+    /// The system call comes milliseconds after the interrupt that brought the packet on a slow machine, and 20 ppm make 20 ns in
+    /// each of them.
+    pub(super) fn took_effect(&mut self, local: Timestamp) {
+        if let Some(last) = self.segments.pop_back() {
+            let added = self.added(local);
+            self.segments.push_back(Segment { from: local, added, ..last });
+        }
+    }
+
     /// The clock was set forward by so much at `now`.
     pub(super) fn step(&mut self, now: Instant, by: Interval) {
         let Some(local) = self.reading(now) else {

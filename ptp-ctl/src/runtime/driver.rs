@@ -8,7 +8,7 @@ use super::plane::Plane;
 use super::role::Role;
 use super::system_clock::{self, SystemSide, Utc};
 use super::timer::{Monotonic, Now, Periodic, Timer};
-use crate::clock::{Clock, realtime_nanos};
+use crate::clock::{Clock, ClockError, realtime_nanos};
 use crate::engine::servo::Decision;
 use crate::engine::{Input, Instant, Output, Packet, TxToken};
 use crate::net::{self, Sockets};
@@ -367,24 +367,31 @@ impl Driver {
     }
 
     fn steer(&mut self, decision: Decision) {
-        let steered = match decision {
-            Decision::Hold => return,
-            Decision::Slew { frequency_ppb } => self.clock.set_frequency(frequency_ppb),
-            Decision::Step { offset_ns, frequency_ppb } => {
-                let by = -Interval::from_nanos(i128::from(offset_ns));
-                self.clock.step(by).and_then(|()| {
-                    self.guard.stepped(by);
-                    self.clock.set_frequency(frequency_ppb)
-                })
-            }
-        };
-        match steered {
-            Ok(set) => {
-                self.guard.steered(set);
-                tracing::trace!(?decision, set);
-            }
+        match self.steered(decision) {
+            Ok(None) => {}
+            Ok(Some(at)) => self.role.engine().handle(self.turn.instant, Input::Steered { at }),
             Err(error) => self.not_steered(&error),
         }
+    }
+
+    /// Does what was decided; what the clock read when its new frequency took effect.
+    fn steered(&mut self, decision: Decision) -> Result<Option<Timestamp>, ClockError> {
+        let frequency_ppb = match decision {
+            Decision::Hold => return Ok(None),
+            Decision::Slew { frequency_ppb } => frequency_ppb,
+            Decision::Step { offset_ns, frequency_ppb } => {
+                let by = -Interval::from_nanos(i128::from(offset_ns));
+                self.clock.step(by)?;
+                self.guard.stepped(by);
+                frequency_ppb
+            }
+        };
+        let before = self.clock.now()?;
+        let set = self.clock.set_frequency(frequency_ppb)?;
+        let after = self.clock.now()?;
+        self.guard.steered(set);
+        tracing::trace!(?decision, set);
+        Ok(Some(before + (after - before) / 2))
     }
 
     /// Tells clock and engine.

@@ -420,12 +420,16 @@ impl World {
                 let now = self.now;
                 let clock = &mut self.nodes[node.0].clock;
                 match decision {
-                    Decision::Hold => {}
+                    Decision::Hold => return,
                     Decision::Slew { frequency_ppb } => clock.adjust(now, frequency_ppb),
                     Decision::Step { offset_ns, frequency_ppb } => {
                         clock.step(now, -offset_ns);
                         clock.adjust(now, frequency_ppb);
                     }
+                }
+                let (now, at) = (self.instant(), self.reading(node));
+                if let Some(engine) = self.nodes[node.0].role.engine() {
+                    engine.handle(now, Input::Steered { at });
                 }
             }
             Output::Sample(sample) => {

@@ -66,6 +66,10 @@ enum Step<'a> {
         noise: i32,
     },
     TaiOffset(Option<i16>),
+    /// The clock was steered as was asked for, or the news comes unasked.
+    Steered {
+        noise: i32,
+    },
     ClockDisturbed,
     /// Time passes, and the engine is woken as it asked.
     Wait {
@@ -159,6 +163,10 @@ impl<E: Engine> World<'_, E> {
                 self.engine.handle(self.now, Input::Sent { token, tx });
             }
             Step::TaiOffset(offset) => self.engine.handle(self.now, Input::TaiOffset(offset)),
+            Step::Steered { noise } => {
+                let at = self.local_time(noise);
+                self.engine.handle(self.now, Input::Steered { at });
+            }
             Step::ClockDisturbed => self.engine.handle(self.now, Input::ClockDisturbed),
             Step::Wait { milliseconds } => self.wait(Duration::from_millis(milliseconds.into())),
             Step::Oversleep { milliseconds } => {

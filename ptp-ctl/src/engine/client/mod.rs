@@ -411,6 +411,7 @@ impl Engine for Client {
             Input::Received { bytes, from, channel, rx } => self.received(now, bytes, from, channel, rx),
             Input::Sent { token, tx } => self.sent(now, token, tx),
             Input::TaiOffset(seconds) => self.tai_offset(now, seconds),
+            Input::Steered { at } => self.timeline.took_effect(at),
             Input::ClockDisturbed => {
                 self.void_exchanges(now);
                 self.forget_estimates();

@@ -360,6 +360,8 @@ impl Engine for Server {
             Input::Sent { token, tx } => self.sent(token, tx),
             Input::TaiOffset(seconds) => self.tai_offset(now, seconds),
             Input::ClockDisturbed => self.generation = self.generation.wrapping_add(1),
+            // A server steers nothing.
+            Input::Steered { .. } => {}
         }
     }
 

@@ -34,6 +34,30 @@ fn a_step_counts_as_steering() {
 }
 
 #[test]
+fn a_change_counts_from_when_it_took_effect() {
+    let mut timeline = Timeline::new(0.0);
+    timeline.observe(NOW, at(0));
+    timeline.adjust(NOW, 20_000.0);
+    timeline.took_effect(at(1_000_000));
+    assert_eq!(timeline.added(at(1_000_000)), Interval::ZERO);
+    assert_eq!(timeline.added(at(2_000_000)), Interval::from_nanos(20));
+    timeline.adjust(NOW + Duration::from_millis(2), 0.0);
+    timeline.took_effect(at(3_000_000));
+    assert_eq!(timeline.added(at(5_000_000)), Interval::from_nanos(40));
+}
+
+#[test]
+fn after_a_step_too() {
+    let mut timeline = Timeline::new(0.0);
+    timeline.observe(NOW, at(0));
+    timeline.step(NOW, Interval::from_secs(5));
+    timeline.adjust(NOW, 20_000.0);
+    timeline.took_effect(at(5_001_000_000));
+    assert_eq!(timeline.added(at(5_001_000_000)), Interval::from_secs(5));
+    assert_eq!(timeline.added(at(5_002_000_000)), Interval::from_secs(5) + Interval::from_nanos(20));
+}
+
+#[test]
 fn remembers_the_last_changes_only() {
     let mut timeline = Timeline::new(0.0);
     timeline.observe(NOW, at(0));
