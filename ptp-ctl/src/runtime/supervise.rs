@@ -65,7 +65,8 @@ impl Driver {
         match done {
             Ok(None) => {}
             Ok(Some(Done::Steered(ppb))) => self.guard.steered(ppb),
-            Ok(Some(Done::Stepped(by))) => {
+            Ok(Some(Done::Stepped(by, ppb))) => {
+                self.guard.steered(ppb);
                 let follower = side.status().follower;
                 if follower == "phc" {
                     self.guard.stepped(by);

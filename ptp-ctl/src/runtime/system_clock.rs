@@ -36,8 +36,8 @@ pub(super) struct Utc {
 pub(super) enum Done {
     /// Its frequency was set, ppb.
     Steered(f64),
-    /// It was stepped.
-    Stepped(Interval),
+    /// It was stepped, and its frequency set, ppb.
+    Stepped(Interval, f64),
 }
 
 /// The comparison of both clocks, and the loop.
@@ -79,11 +79,11 @@ impl SystemSide {
         };
         self.offset_ns = Some(offset as f64);
         let done = match self.pi.update(now, offset as f64) {
-            Action::Step => {
+            Action::Step(ppb) => {
                 let by = Interval::from_nanos((-offset).into());
                 follower.step(by)?;
                 self.steps += 1;
-                Done::Stepped(by)
+                Done::Stepped(by, follower.set_frequency(ppb)?)
             }
             Action::Steer(ppb) => Done::Steered(follower.set_frequency(ppb)?),
         };
@@ -124,8 +124,9 @@ impl SystemSide {
 /// What the loop wants.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Action {
-    Step,
-    /// Frequency, ppb.
+    /// Remove the offset at once, then run at this frequency, ppb.
+    Step(f64),
+    /// Run at this frequency, ppb.
     Steer(f64),
 }
 
@@ -169,14 +170,15 @@ impl Pi {
             (Stage::Measure { .. }, None) => {
                 let stepped = offset_ns.abs() > STEP_NS;
                 self.stage = Stage::Measure { since: now, offset_ns: if stepped { 0.0 } else { offset_ns } };
-                return if stepped { Action::Step } else { Action::Steer(self.output_ppb) };
+                let action = if stepped { Action::Step } else { Action::Steer };
+                return action(self.output_ppb);
             }
             (Stage::Closed, Some(at)) => self.integral_ppb -= INTEGRAL * offset_ns * (now - at),
             (Stage::Closed, None) => {}
         }
         self.output_ppb = self.integral_ppb;
         if offset_ns.abs() > STEP_NS {
-            return Action::Step;
+            return Action::Step(self.output_ppb);
         }
         self.output_ppb -= PROPORTIONAL * offset_ns;
         Action::Steer(self.output_ppb)
@@ -194,15 +196,15 @@ mod tests {
         let (mut offset, mut worst, mut steps) = (offset, 0.0_f64, 0);
         let interval = INTERVAL.as_secs_f64();
         let mut now = 0.0;
-        let mut frequency = 0.0;
         while now < seconds {
-            match pi.update(now, offset) {
-                Action::Step => {
+            let frequency = match pi.update(now, offset) {
+                Action::Step(ppb) => {
                     offset = 0.0;
                     steps += 1;
+                    ppb
                 }
-                Action::Steer(ppb) => frequency = ppb,
-            }
+                Action::Steer(ppb) => ppb,
+            };
             offset += (drift + frequency) * interval;
             now += interval;
             if now > seconds * 0.75 {
@@ -220,6 +222,14 @@ mod tests {
             let (worst, steps) = run(offset, drift, 40.0);
             assert!(worst < 1.0, "{offset} ns, {drift} ppb: {worst} ns");
             assert!(steps <= 2, "{offset} ns, {drift} ppb: {steps} steps");
+        }
+    }
+
+    #[test]
+    fn with_a_step_the_frequency_is_right_at_once() {
+        for drift in [-80_000.0, 40_000.0] {
+            let (worst, _) = run(1e9, drift, 4.0);
+            assert!(worst < 1.0, "{drift} ppb: {worst} ns");
         }
     }
 }
