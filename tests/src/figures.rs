@@ -131,7 +131,8 @@ impl Report {
 
     /// The same as a table.
     pub fn table(&self) -> String {
-        let mut lines = vec![["case", "metric", "ours", "peer", "unit", "bar", ""].map(str::to_owned)];
+        let mut lines =
+            vec![["case", "metric", "ours", "peer", "unit", "limit", "bar", ""].map(str::to_owned)];
         for row in &self.rows {
             let peer = match &row.peer_name {
                 Some(name) => format!("{} ({name})", cell(&row.peer)),
@@ -148,12 +149,13 @@ impl Report {
                 cell(&row.ours),
                 peer,
                 row.unit.clone(),
+                row.limit.map_or(String::new(), |limit| cell(&limit.into())),
                 row.bar.clone().unwrap_or_default(),
                 verdict.to_owned(),
             ]);
         }
         let widths: Vec<usize> =
-            (0..7).map(|i| lines.iter().map(|line| line[i].len()).max().unwrap_or(0)).collect();
+            (0..8).map(|i| lines.iter().map(|line| line[i].len()).max().unwrap_or(0)).collect();
         let mut text = String::new();
         for line in &lines {
             let mut shown = String::new();

@@ -46,6 +46,7 @@ pub fn client(servers: &[IpAddr]) -> ClientConfig {
         sync_receipt_timeout: 3,
         wait_to_restore: Duration::from_secs(5),
         delay_asymmetry_ns: 0,
+        max_asymmetry_ns: None,
         servo: Some(ServoConfig {
             kind: ServoKind::Adaptive,
             first_step_threshold_ns: 20_000,

@@ -102,14 +102,35 @@ fn one_server_comes_back() {
     let a = world.add_server(SERVER_A, server(2), Oscillator::PERFECT);
     let client = world.add_client(CLIENT, client(&[SERVER_A]), Oscillator::new(0.0, 10e3));
     world.run_for(secs(10.0));
+    let bound = |world: &World| world.client(client).unwrap().status(world.instant()).bound_ns.unwrap();
+    let with_server = bound(&world);
     world.kill(a);
-    world.run_for(secs(60.0));
+    world.run_for(secs(30.0));
+    let after_half = bound(&world);
+    world.run_for(secs(30.0));
     assert_eq!(state(&world, client), State::Holdover);
     assert_eq!(selected(&world, client), None);
+    assert!(after_half > 2.0 * with_server && bound(&world) > 2.0 * after_half);
     world.restart_server(a, server(2));
     world.run_for(secs(6.5));
     assert_eq!(selected(&world, client), Some(SERVER_A));
     assert_eq!(state(&world, client), State::Locked);
+}
+
+#[test]
+fn says_what_unequal_delays_could_hide() {
+    // Both ways take 10 us.
+    for (known, compensated, bound) in [(None, 0, 10_000.0), (None, -4_000, 14_000.0), (Some(500), 0, 500.0)]
+    {
+        let mut world = World::new(10);
+        world.add_server(SERVER_A, server(2), Oscillator::PERFECT);
+        let mut config = client(&[SERVER_A]);
+        (config.max_asymmetry_ns, config.delay_asymmetry_ns) = (known, compensated);
+        let client = world.add_client(CLIENT, config, Oscillator::PERFECT);
+        world.run_for(secs(10.0));
+        let told = world.client(client).unwrap().status(world.instant()).asymmetry_bound_ns.unwrap();
+        assert!((told - bound).abs() < 0.01 * bound, "{told} ns");
+    }
 }
 
 #[test]

@@ -81,6 +81,9 @@ pub struct ClientOptions {
     /// delayAsymmetry, ns: (server to client minus client to server) / 2
     #[arg(long, value_name = "NS", allow_negative_numbers = true, default_value_t = defaults().delay_asymmetry)]
     pub delay_asymmetry: i64,
+    /// The most that the delay asymmetry can be off by, ns, 0 to 1e9; half of the shortest round trip unless said
+    #[arg(long, value_name = "NS")]
+    pub max_asymmetry: Option<i64>,
     /// How the clock is steered
     #[arg(long, value_enum, value_name = "KIND", default_value_t = defaults().servo)]
     pub servo: ServoKind,
@@ -137,6 +140,7 @@ impl Default for ClientOptions {
             sync_receipt_timeout: 3,
             wait_to_restore: 30.0,
             delay_asymmetry: 0,
+            max_asymmetry: None,
             servo: ServoKind::Adaptive,
             first_step_threshold: 20_000,
             step_threshold: 10_000_000,
@@ -173,6 +177,7 @@ pub struct ClientSettings {
     sync_receipt_timeout: u8,
     wait_to_restore: Duration,
     delay_asymmetry_ns: i64,
+    max_asymmetry_ns: Option<u64>,
     servo: ServoKind,
     first_step_threshold_ns: u64,
     step_threshold_ns: u64,
@@ -193,6 +198,7 @@ impl ClientSettings {
             sync_receipt_timeout: self.sync_receipt_timeout,
             wait_to_restore: self.wait_to_restore,
             delay_asymmetry_ns: self.delay_asymmetry_ns,
+            max_asymmetry_ns: self.max_asymmetry_ns,
             servo: (self.common.clock != super::Clock::None).then_some(ServoConfig {
                 kind: match self.servo {
                     ServoKind::Adaptive => engine::ServoKind::Adaptive,
@@ -277,6 +283,12 @@ impl ClientOptions {
                 -1_000_000_000..=1_000_000_000,
                 " ns: (server to client minus client to server) / 2",
             )?,
+            max_asymmetry_ns: self
+                .max_asymmetry
+                .map(|ns| {
+                    check.range("max-asymmetry", ns, 0..=1_000_000_000, " ns; leave it out if nobody knows")
+                })
+                .transpose()?,
             servo: self.servo,
             first_step_threshold_ns: step("first-step-threshold", self.first_step_threshold, "20000")?,
             step_threshold_ns: step("step-threshold", self.step_threshold, "10000000")?,

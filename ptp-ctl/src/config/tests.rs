@@ -44,7 +44,7 @@ fn a_full_client() {
     let settings = Config::parse(
         "[client]\ninterface = \"eth0\"\nserver = [\"10.0.1.2\", \"2001:db8::2@7\", \"10.0.3.2\"]\ndomain = 44\n\
          clock = \"virtual\"\nvirtual-offset = -3_000_000\nvirtual-frequency = 20_000.5\nlog-sync-interval = -4\n\
-         data-plane = \"socket\"\nxdp-mode = \"generic\"\nwait-to-restore = 0.25\ndelay-asymmetry = -40\njson = true\n",
+         data-plane = \"socket\"\nxdp-mode = \"generic\"\nwait-to-restore = 0.25\ndelay-asymmetry = -40\nmax-asymmetry = 5000\njson = true\n",
     )
     .unwrap();
     assert_eq!(settings.common.domain_number, 44);
@@ -55,6 +55,7 @@ fn a_full_client() {
     assert_eq!(priorities, [1, 7, 3]);
     assert_eq!(engine.wait_to_restore, Duration::from_millis(250));
     assert_eq!(engine.delay_asymmetry_ns, -40);
+    assert_eq!(engine.max_asymmetry_ns, Some(5_000));
 }
 
 #[test]
@@ -89,6 +90,7 @@ fn wrong_values_are_named() {
         ("wait-to-restore = 3600.5", "client.wait-to-restore = 3600.5: must be 0 to 3600 s"),
         ("wait-to-restore = nan", "client.wait-to-restore = NaN: must be 0 to 3600 s"),
         ("delay-asymmetry = 1_000_000_001", "client.delay-asymmetry = 1000000001: must be"),
+        ("max-asymmetry = -1", "client.max-asymmetry = -1: must be"),
         ("first-step-threshold = -1", "client.first-step-threshold = -1: must be 0 to"),
         ("step-threshold = -1", "client.step-threshold = -1: must be 0 to"),
         ("dscp = 64", "client.dscp = 64: must be 0 to 63"),

@@ -54,6 +54,8 @@ pub struct ClientConfig {
     pub wait_to_restore: Duration,
     /// delayAsymmetry, ns: (server→client minus client→server)/2.
     pub delay_asymmetry_ns: i64,
+    /// The most that delayAsymmetry can be off by, ns; `None` = nobody knows.
+    pub max_asymmetry_ns: Option<u64>,
     /// The servo's settings; `None` = measure only.
     pub servo: Option<ServoConfig>,
 }

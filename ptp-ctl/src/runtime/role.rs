@@ -8,22 +8,26 @@ use crate::report::{CounterSet, RoleStatus};
 
 /// The engine, and what differs between its two kinds besides the [`Engine`] contract.
 pub(super) enum Role {
-    Client(Client),
-    Server(Server),
+    Client(Box<Client>),
+    Server(Box<Server>),
 }
 
 impl Role {
     pub(super) fn new(now: Instant, role: &config::Role, local: &config::Local) -> Self {
         match role {
-            config::Role::Client(client) => Self::Client(Client::new(now, client.engine_config(local))),
-            config::Role::Server(server) => Self::Server(Server::new(now, server.engine_config(local))),
+            config::Role::Client(client) => {
+                Self::Client(Box::new(Client::new(now, client.engine_config(local))))
+            }
+            config::Role::Server(server) => {
+                Self::Server(Box::new(Server::new(now, server.engine_config(local))))
+            }
         }
     }
 
     pub(super) fn engine(&mut self) -> &mut dyn Engine {
         match self {
-            Self::Client(client) => client,
-            Self::Server(server) => server,
+            Self::Client(client) => client.as_mut(),
+            Self::Server(server) => server.as_mut(),
         }
     }
 

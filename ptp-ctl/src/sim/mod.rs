@@ -84,8 +84,8 @@ impl Default for Stamps {
 
 /// Client or server.
 enum Role {
-    Client(Client),
-    Server(Server),
+    Client(Box<Client>),
+    Server(Box<Server>),
     /// Switched off.
     Dead,
 }
@@ -93,8 +93,8 @@ enum Role {
 impl Role {
     fn engine(&mut self) -> Option<&mut dyn Engine> {
         match self {
-            Self::Client(client) => Some(client),
-            Self::Server(server) => Some(server),
+            Self::Client(client) => Some(client.as_mut()),
+            Self::Server(server) => Some(server.as_mut()),
             Self::Dead => None,
         }
     }
@@ -201,13 +201,13 @@ impl World {
     /// A client that starts now.
     pub fn add_client(&mut self, address: IpAddr, config: ClientConfig, clock: Oscillator) -> NodeId {
         let client = Client::new(self.instant(), config);
-        self.add(address, Role::Client(client), clock)
+        self.add(address, Role::Client(Box::new(client)), clock)
     }
 
     /// A server that starts now.
     pub fn add_server(&mut self, address: IpAddr, config: ServerConfig, clock: Oscillator) -> NodeId {
         let server = Server::new(self.instant(), config);
-        self.add(address, Role::Server(server), clock)
+        self.add(address, Role::Server(Box::new(server)), clock)
     }
 
     /// Switches a machine off, without a word to anyone. Its clock goes on.
@@ -218,7 +218,7 @@ impl World {
 
     /// Switches a server on again; it remembers nothing.
     pub fn restart_server(&mut self, node: NodeId, config: ServerConfig) {
-        self.nodes[node.0].role = Role::Server(Server::new(self.instant(), config));
+        self.nodes[node.0].role = Role::Server(Box::new(Server::new(self.instant(), config)));
         self.start(node);
     }
 

@@ -2,6 +2,7 @@
 
 pub mod accuracy;
 pub mod cost;
+mod limit;
 pub mod packets;
 
 use crate::figures::Report;

@@ -2,6 +2,7 @@
 
 use super::association::{Announced, Association, Condition, Timer};
 use super::exchange::{Complete, Exchange, Passage};
+use super::holdover::Reference;
 use super::recovery::Recovery;
 use super::{Client, MAX_SERVERS, Sample, Stamps, State};
 use crate::engine::estimator::{Change, Estimate};
@@ -79,28 +80,36 @@ impl Client {
         recovery.estimate(now, &self.timeline, local_to_server)
     }
 
+    /// What unequal shortest delays can add to the error, ns: half of the shortest round trip at the most, beside what is
+    /// compensated already.
+    pub(super) fn asymmetry_bound_ns(&self, estimate: &Estimate) -> f64 {
+        let compensated = self.config.delay_asymmetry_ns.unsigned_abs() as f64;
+        let most = estimate.delay_ns.max(0.0) + compensated;
+        self.config.max_asymmetry_ns.map_or(most, |known| most.min(known as f64))
+    }
+
     /// Steers by the estimate if this is the server in use and the servo takes estimates; whether it is so.
     fn steer(&mut self, now: Instant, index: usize, local_to_server: Interval) -> bool {
         if self.selected != Some(index) {
             return false;
         }
-        let Some((at, estimate)) = self.estimate(now, index, local_to_server) else {
-            return false;
-        };
-        let Some(servo) = &mut self.servo else {
-            return false;
-        };
-        let Some(decision) = servo.estimate(Tracking {
+        self.reference = Some(Reference { index, local_to_server });
+        let estimate = self.estimate(now, index, local_to_server);
+        estimate.is_some_and(|(at, estimate)| self.steer_by(now, at, &estimate))
+    }
+
+    /// Steers by an estimate of the time `at` (s) if the servo takes estimates; whether it does.
+    pub(super) fn steer_by(&mut self, now: Instant, at: f64, estimate: &Estimate) -> bool {
+        let tracking = Tracking {
             at,
             offset_ns: estimate.offset_ns,
             bound_ns: estimate.bound_ns,
             frequency_ppb: estimate.frequency_ppb,
             frequency_bound_ppb: estimate.frequency_bound_ppb,
-        }) else {
-            return false;
         };
-        self.apply(now, decision);
-        true
+        let decision = self.servo.as_mut().and_then(|servo| servo.estimate(tracking));
+        self.apply(now, decision.unwrap_or(Decision::Hold));
+        decision.is_some()
     }
 
     /// All four stamps of an exchange are there.
@@ -198,6 +207,7 @@ impl Client {
                 let decision = self.servo.as_mut().map_or(Decision::Hold, |servo| servo.hold());
                 self.apply(now, decision);
                 self.update_state();
+                self.begin_holdover(now);
             }
         }
     }

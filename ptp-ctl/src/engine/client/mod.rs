@@ -4,6 +4,7 @@ mod association;
 mod contract;
 mod exchange;
 mod follow;
+mod holdover;
 mod receive;
 mod record;
 mod recovery;
@@ -24,6 +25,7 @@ use super::timers::interval;
 use super::{Engine, Input, Instant, Output, Packet, TxToken};
 use arrayvec::ArrayVec;
 use association::{Association, Surroundings, Timer};
+use holdover::Reference;
 use ptp_common::net::Channel;
 use ptp_common::time::Timestamp;
 use ptp_common::wire::{
@@ -95,6 +97,10 @@ pub struct Client {
     servo: Option<Box<dyn Servo + Send>>,
     timeline: Timeline,
     selected: Option<usize>,
+    /// The server that steered the clock last.
+    reference: Option<Reference>,
+    /// When the clock is steered next without a server.
+    holdover_at: Option<Instant>,
     state: State,
     /// As the driver told it; the outer `None`: it has not.
     kernel_tai_offset: Option<Option<i16>>,
@@ -125,6 +131,8 @@ impl Client {
             servo: config.servo.map(servo::new),
             timeline: Timeline::new(config.servo.map_or(0.0, |servo| servo.initial_frequency_ppb)),
             selected: None,
+            reference: None,
+            holdover_at: None,
             state: State::default(),
             kernel_tai_offset: None,
             ptp_timescale_known: false,
@@ -169,7 +177,7 @@ impl Client {
         let status = |(index, association): (usize, &Association)| {
             association.status(now, &surroundings, self.selected == Some(index), estimate(index))
         };
-        let estimated = self.selected.and_then(estimate);
+        let estimated = self.reference_estimate(now).map(|(_, estimate)| estimate);
         Status {
             state: self.state,
             selected_server: self.selected.map(|index| self.associations[index].entry.address),
@@ -177,7 +185,7 @@ impl Client {
             path_delay_ns: measured.map(|(_, delay)| delay),
             estimated_offset_ns: estimated.map(|estimate| estimate.offset_ns),
             bound_ns: estimated.map(|estimate| estimate.bound_ns),
-            asymmetry_bound_ns: estimated.map(|estimate| estimate.delay_ns),
+            asymmetry_bound_ns: estimated.map(|estimate| self.asymmetry_bound_ns(&estimate)),
             frequency_ppb: self.frequency_ppb(),
             servers: self.associations.iter().enumerate().map(status).collect(),
         }
@@ -426,6 +434,7 @@ impl Engine for Client {
         if self.closed {
             return;
         }
+        self.hold_over(now);
         for index in 0..self.associations.len() {
             while let Some(timer) = self.associations[index].pop_timer(now) {
                 self.fire(now, index, timer);
@@ -437,7 +446,8 @@ impl Engine for Client {
         if self.closed {
             return None;
         }
-        self.associations.iter().filter_map(|association| association.timers.next()).min()
+        let timers = self.associations.iter().filter_map(|association| association.timers.next());
+        timers.chain(self.holdover_at).min()
     }
 
     fn poll_output(&mut self) -> Option<Output> {

@@ -115,11 +115,11 @@ pub struct Status {
     pub offset_ns: Option<f64>,
     /// Of the last sample of the server in use, ns.
     pub path_delay_ns: Option<f64>,
-    /// Local clock minus the time of the server in use, by all packets so far, ns.
+    /// Local clock minus the time of the server in use, or in holdover of the last one, by all packets so far, ns.
     pub estimated_offset_ns: Option<f64>,
     /// 99 % bound of that if the shortest delays of both directions are equal, ns.
     pub bound_ns: Option<f64>,
-    /// What unequal delays can add to the bound: half of the shortest round trip, ns.
+    /// What unequal delays can add to the bound: `max-asymmetry`, or half of the shortest round trip, ns.
     pub asymmetry_bound_ns: Option<f64>,
     /// Adjustment, ppb.
     pub frequency_ppb: f64,

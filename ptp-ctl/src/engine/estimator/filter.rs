@@ -1,5 +1,6 @@
 //! A Kalman filter whose measurements are never too early.
 
+use super::drift::Frequency;
 use super::excess::{Excess, Posterior, Surprise};
 use super::{Direction, Leg};
 
@@ -272,16 +273,21 @@ impl Filter {
         self.covariance[PHASE][PHASE] += deviation * deviation;
     }
 
-    /// Phase at `at` (s) and its standard deviation, ns.
-    pub(super) fn phase(&self, at: f64) -> (f64, f64) {
-        let mut ahead = *self;
-        ahead.predict(at);
-        (ahead.state[PHASE], ahead.covariance[PHASE][PHASE].max(0.0).sqrt())
+    /// What it will know at `at` (s) if nothing comes until then.
+    pub(super) fn ahead(mut self, at: f64) -> Self {
+        self.predict(at);
+        self
     }
 
-    /// Frequency and its standard deviation, ppb.
-    pub(super) fn frequency(&self) -> (f64, f64) {
-        (self.state[FREQUENCY], self.covariance[FREQUENCY][FREQUENCY].max(0.0).sqrt())
+    /// Phase and its standard deviation, ns.
+    pub(super) fn phase(&self) -> (f64, f64) {
+        (self.state[PHASE], self.covariance[PHASE][PHASE].max(0.0).sqrt())
+    }
+
+    /// Frequency.
+    pub(super) fn frequency(&self) -> Frequency {
+        let deviation = self.covariance[FREQUENCY][FREQUENCY].max(0.0).sqrt();
+        Frequency { at: self.at, mean: self.state[FREQUENCY], deviation }
     }
 
     /// Shortest delay, the mean of both directions, ns.

@@ -8,6 +8,7 @@
 //! `docs/estimator.md` tells what else was tried and what it gave.
 
 mod bank;
+mod drift;
 mod excess;
 mod filter;
 mod tail;
@@ -15,6 +16,7 @@ mod trial;
 
 use arrayvec::ArrayVec;
 use bank::Bank;
+use drift::Drift;
 use filter::{Filter, Noise};
 pub use trial::Change;
 use trial::Watch;
@@ -76,8 +78,11 @@ pub struct Estimator {
     first: ArrayVec<Leg, FIRST_LEGS>,
     revision: usize,
     bank: Option<Bank>,
+    drift: Drift,
     watch: Watch,
     legs: [u64; 2],
+    /// Time of the last leg, s.
+    last: f64,
 }
 
 impl Estimator {
@@ -88,14 +93,17 @@ impl Estimator {
             first: ArrayVec::new(),
             revision: FIRST_REVISION,
             bank: None,
+            drift: Drift::default(),
             watch: Watch::default(),
             legs: [0; 2],
+            last: f64::NEG_INFINITY,
         }
     }
 
     /// Takes in a packet; what it made of those of late, if that is a change in the network or in a clock.
     pub fn take(&mut self, leg: Leg) -> Option<Change> {
         self.legs[leg.direction as usize] += 1;
+        self.last = self.last.max(leg.at);
         let beginning = self.first.try_push(leg).is_ok();
         let Some(bank) = &mut self.bank else {
             self.begin();
@@ -111,19 +119,29 @@ impl Estimator {
             }
             return None;
         }
-        self.watch.update(bank, leg)
+        let change = self.watch.update(bank, leg);
+        if change.is_some() {
+            self.drift.interrupt();
+        }
+        let middle = bank.middle();
+        self.drift.update(middle.frequency(), middle.noise.wander);
+        change
     }
 
     /// At `at`, s; `None` before the first exchange.
     pub fn estimate(&self, at: f64) -> Option<Estimate> {
-        let filter = self.bank.as_ref()?.middle();
-        let (offset_ns, deviation) = filter.phase(at);
-        let (frequency_ppb, frequency_deviation) = filter.frequency();
+        let filter = self.bank.as_ref()?.middle().ahead(at);
+        let (offset, deviation) = filter.phase();
+        let frequency = filter.frequency();
+        // Of no account while packets come.
+        let elapsed = (at - self.last).max(0.0);
+        let (drift, drift_deviation) = self.drift.rate();
+        let area = elapsed * elapsed / 2.0;
         Some(Estimate {
-            offset_ns,
-            bound_ns: NINETY_NINE * deviation,
-            frequency_ppb,
-            frequency_bound_ppb: NINETY_NINE * frequency_deviation,
+            offset_ns: offset + drift * area,
+            bound_ns: NINETY_NINE * deviation.hypot(drift_deviation * area),
+            frequency_ppb: frequency.mean + drift * elapsed,
+            frequency_bound_ppb: NINETY_NINE * frequency.deviation.hypot(drift_deviation * elapsed),
             delay_ns: filter.delay(),
         })
     }
@@ -172,7 +190,7 @@ impl Estimator {
     /// How far the first round trips are above their shortest, ns. What the clock went wrong between there and back is
     /// taken out as far as its frequency is known: 20 ppm in 60 ms make more than good stamps scatter.
     fn spread(&self) -> Spread {
-        let frequency = self.bank.as_ref().map_or(0.0, |bank| bank.middle().frequency().0);
+        let frequency = self.bank.as_ref().map_or(0.0, |bank| bank.middle().frequency().mean);
         let drift = |[there, back]: [Leg; 2]| {
             let drift = frequency * (back.at - there.at);
             if there.direction == Direction::FromServer { drift } else { -drift }

@@ -167,7 +167,10 @@ impl Trial {
             return Some((None, unchanged.1));
         }
         let change = match best.0 {
-            Some(Change::Time(_)) => Some(Change::Time(best.1.phase(leg.at).0 - self.before.phase(leg.at).0)),
+            Some(Change::Time(_)) => {
+                let phase = |filter: &Filter| filter.ahead(leg.at).phase().0;
+                Some(Change::Time(phase(&best.1) - phase(&self.before)))
+            }
             other => other,
         };
         Some((change, best.1))

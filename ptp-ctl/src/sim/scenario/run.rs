@@ -70,6 +70,8 @@ struct Stage<'a> {
     world: World,
     client: NodeId,
     servers: Vec<Place>,
+    /// The one that the client followed last.
+    followed: Option<usize>,
 }
 
 /// A server and the state of the ways to it.
@@ -97,7 +99,7 @@ impl<'a> Stage<'a> {
             .with_instability(oscillator.instability());
         let config = scenario.client.engine_config(&local(1, seed));
         let client = world.add_client(CLIENT, config, clock);
-        Self { scenario, world, client, servers }
+        Self { scenario, world, client, servers, followed: None }
     }
 
     fn run_until(&mut self, seconds: f64) {
@@ -142,9 +144,15 @@ impl<'a> Stage<'a> {
 
     fn observe(&mut self, at_s: f64, run: &mut Run) {
         let status = self.world.client(self.client).map(|client| client.status(self.world.instant()));
+        let selected = status.as_ref().and_then(|status| status.selected_server);
+        let place = (0..self.servers.len()).find(|&index| Some(server_address(index)) == selected);
+        self.followed = place.or(self.followed);
         run.samples.push(Sample {
             at_s,
             error_ns: self.world.true_error_ns(self.client),
+            server_error_ns: self
+                .followed
+                .map_or(0.0, |index| self.world.true_error_ns(self.servers[index].node)),
             estimate_ns: status.as_ref().and_then(|status| status.estimated_offset_ns),
             bound_ns: status.as_ref().and_then(|status| status.bound_ns),
         });

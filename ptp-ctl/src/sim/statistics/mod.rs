@@ -12,6 +12,8 @@ pub struct Sample {
     pub at_s: f64,
     /// Reading minus truth, ns.
     pub error_ns: f64,
+    /// The same of the server whose time it keeps, ns.
+    pub server_error_ns: f64,
     /// What the client takes its offset for, ns; `None` while it cannot tell.
     pub estimate_ns: Option<f64>,
     /// 99 % bound that it gives for that, ns.
@@ -30,11 +32,11 @@ pub struct Point {
 /// How true the bounds are that a client gives.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Bound {
-    /// Share of the time in which the estimate was within the bound of the truth, 0 to 1.
+    /// Share of the time in which the true offset from the server was within the bound of the estimate, 0 to 1.
     pub held: f64,
     /// Mean of the bound, ns.
     pub mean_ns: f64,
-    /// Root mean square of estimate minus truth, ns.
+    /// Root mean square of estimate minus true offset from the server, ns.
     pub estimate_rms_ns: f64,
 }
 
@@ -89,7 +91,10 @@ impl Bound {
     fn of(samples: &[Sample]) -> Option<Self> {
         let told: Vec<(f64, f64)> = samples
             .iter()
-            .filter_map(|sample| Some((sample.estimate_ns? - sample.error_ns, sample.bound_ns?)))
+            .filter_map(|sample| {
+                let offset = sample.error_ns - sample.server_error_ns;
+                Some((sample.estimate_ns? - offset, sample.bound_ns?))
+            })
             .collect();
         let held = told.iter().filter(|(error, bound)| error.abs() <= *bound).count();
         Some(Self {

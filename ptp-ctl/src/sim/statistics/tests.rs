@@ -4,6 +4,7 @@ fn samples(errors: &[f64]) -> Vec<Sample> {
     let sample = |(i, &error_ns): (usize, &f64)| Sample {
         at_s: i as f64 + 1.0,
         error_ns,
+        server_error_ns: 0.0,
         estimate_ns: None,
         bound_ns: None,
     };
@@ -94,7 +95,8 @@ fn settled_means_for_good() {
 fn bounds_are_compared_with_the_truth() {
     let sample = |estimate: Option<f64>, bound| Sample {
         at_s: 1.0,
-        error_ns: 10.0,
+        error_ns: 15.0,
+        server_error_ns: 5.0,
         estimate_ns: estimate,
         bound_ns: bound,
     };
