@@ -45,6 +45,7 @@ pub fn client(servers: &[IpAddr]) -> ClientConfig {
         announce_receipt_timeout: 3,
         sync_receipt_timeout: 3,
         wait_to_restore: Duration::from_secs(5),
+        max_steps_removed: 255,
         delay_asymmetry_ns: 0,
         max_asymmetry_ns: None,
         servo: Some(ServoConfig {

@@ -266,7 +266,7 @@ fn add_tlv(fields: &mut Fields, tlv: &Tlv<'_>) {
         Tlv::GrantUnicast(grant) => (5, grant.message_type),
         Tlv::CancelUnicast(cancel) => (6, cancel.message_type),
         Tlv::AcknowledgeCancelUnicast(cancel) => (7, cancel.message_type),
-        Tlv::Unknown { .. } => unreachable!("the messages of this test have none"),
+        Tlv::PathTrace(_) | Tlv::Unknown { .. } => unreachable!("the messages of this test have none"),
     };
     more("ptp.v2.sig.tlv.tlvType", tlv_type);
     more("ptp.v2.sig.tlv.lengthField", tlv.buffer_len() as i128 - 4);

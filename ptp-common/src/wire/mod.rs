@@ -38,6 +38,7 @@ mod management;
 mod message;
 mod message_type;
 pub mod offset;
+mod path_trace;
 mod signaling;
 mod tlv;
 mod unicast;
@@ -52,6 +53,7 @@ pub use identity::{ClockIdentity, IdentityError, PortIdentity};
 pub use management::Management;
 pub use message::Message;
 pub use message_type::MessageType;
+pub use path_trace::PathTrace;
 pub use tlv::{Tlv, TlvSet, Tlvs};
 pub use unicast::{CancelUnicast, GrantUnicast, RequestUnicast};
 

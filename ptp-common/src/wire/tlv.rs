@@ -1,5 +1,6 @@
 use super::cursor::{Reader, Writer};
-use super::{CancelUnicast, EmitError, GrantUnicast, ParseError, RequestUnicast, unicast};
+use super::path_trace::PATH_TRACE;
+use super::{CancelUnicast, EmitError, GrantUnicast, ParseError, PathTrace, RequestUnicast, unicast};
 
 /// tlvType and lengthField.
 const HEAD: usize = 4;
@@ -62,7 +63,7 @@ impl<'a> Iterator for Tlvs<'a> {
     }
 }
 
-/// One TLV: those of unicast negotiation by name, every other one by number.
+/// One TLV: those of unicast negotiation and PATH_TRACE by name, every other one by number.
 ///
 /// This is what a TLV means: reserved bits of the four are not part of it, and are emitted as zero. The TLVs of a
 /// parsed [`Message`](super::Message) are kept as they came nevertheless, in its suffix.
@@ -76,6 +77,8 @@ pub enum Tlv<'a> {
     CancelUnicast(CancelUnicast),
     /// ACKNOWLEDGE_CANCEL_UNICAST_TRANSMISSION.
     AcknowledgeCancelUnicast(CancelUnicast),
+    /// PATH_TRACE.
+    PathTrace(PathTrace<'a>),
     /// Any other TLV, to be skipped by those who do not know it. Also a TLV of unicast negotiation for a messageType
     /// that is not supported (peer delay, reserved): the TLVs beside it stay readable.
     Unknown {
@@ -93,6 +96,7 @@ impl<'a> Tlv<'a> {
             Self::RequestUnicast(_) => HEAD + unicast::REQUEST_LENGTH,
             Self::GrantUnicast(_) => HEAD + unicast::GRANT_LENGTH,
             Self::CancelUnicast(_) | Self::AcknowledgeCancelUnicast(_) => HEAD + unicast::CANCEL_LENGTH,
+            Self::PathTrace(path) => HEAD.saturating_add(path.as_bytes().len()),
             Self::Unknown { value, .. } => HEAD.saturating_add(value.len()),
         }
     }
@@ -109,6 +113,7 @@ impl<'a> Tlv<'a> {
             Self::GrantUnicast(tlv) => put(writer, unicast::GRANT, &tlv.to_bytes()),
             Self::CancelUnicast(tlv) => put(writer, unicast::CANCEL, &tlv.to_bytes()),
             Self::AcknowledgeCancelUnicast(tlv) => put(writer, unicast::ACKNOWLEDGE_CANCEL, &tlv.to_bytes()),
+            Self::PathTrace(path) => put(writer, PATH_TRACE, path.as_bytes()),
             Self::Unknown { tlv_type, value } => put(writer, *tlv_type, value),
         }
     }
@@ -127,6 +132,7 @@ impl<'a> Tlv<'a> {
             unicast::ACKNOWLEDGE_CANCEL => {
                 CancelUnicast::from_bytes(exactly(value)?).map(Self::AcknowledgeCancelUnicast)
             }
+            PATH_TRACE => PathTrace::new(value).map(Self::PathTrace),
             _ => None,
         };
         Ok(known.unwrap_or(Self::Unknown { tlv_type, value }))

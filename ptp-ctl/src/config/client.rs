@@ -78,6 +78,9 @@ pub struct ClientOptions {
     /// How long a server that was lost must serve again before it is preferred again, seconds, 0 to 3600
     #[arg(long, value_name = "S", default_value_t = defaults().wait_to_restore)]
     pub wait_to_restore: f64,
+    /// stepsRemoved from which on a server is not followed, 1 to 255
+    #[arg(long, value_name = "N", default_value_t = defaults().max_steps_removed)]
+    pub max_steps_removed: i64,
     /// delayAsymmetry, ns: (server to client minus client to server) / 2
     #[arg(long, value_name = "NS", allow_negative_numbers = true, default_value_t = defaults().delay_asymmetry)]
     pub delay_asymmetry: i64,
@@ -139,6 +142,7 @@ impl Default for ClientOptions {
             announce_receipt_timeout: 3,
             sync_receipt_timeout: 3,
             wait_to_restore: 30.0,
+            max_steps_removed: 255,
             delay_asymmetry: 0,
             max_asymmetry: None,
             servo: ServoKind::Adaptive,
@@ -176,6 +180,7 @@ pub struct ClientSettings {
     announce_receipt_timeout: u8,
     sync_receipt_timeout: u8,
     wait_to_restore: Duration,
+    max_steps_removed: u16,
     delay_asymmetry_ns: i64,
     max_asymmetry_ns: Option<u64>,
     servo: ServoKind,
@@ -197,6 +202,7 @@ impl ClientSettings {
             announce_receipt_timeout: self.announce_receipt_timeout,
             sync_receipt_timeout: self.sync_receipt_timeout,
             wait_to_restore: self.wait_to_restore,
+            max_steps_removed: self.max_steps_removed,
             delay_asymmetry_ns: self.delay_asymmetry_ns,
             max_asymmetry_ns: self.max_asymmetry_ns,
             servo: (self.common.clock != super::Clock::None).then_some(ServoConfig {
@@ -277,6 +283,12 @@ impl ClientOptions {
                 0.0..=3600.0,
                 " s; 0 returns to a better server at once",
             )?),
+            max_steps_removed: check.range(
+                "max-steps-removed",
+                self.max_steps_removed,
+                1..=255,
+                "; 255 is the limit of the standard",
+            )?,
             delay_asymmetry_ns: check.range(
                 "delay-asymmetry",
                 self.delay_asymmetry,

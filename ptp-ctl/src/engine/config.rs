@@ -52,6 +52,8 @@ pub struct ClientConfig {
     pub sync_receipt_timeout: u8,
     /// How long a server that was lost must serve again before it is preferred again.
     pub wait_to_restore: Duration,
+    /// A server with that many stepsRemoved, or more, is not followed (1 to 255).
+    pub max_steps_removed: u16,
     /// delayAsymmetry, ns: (server→client minus client→server)/2.
     pub delay_asymmetry_ns: i64,
     /// The most that delayAsymmetry can be off by, ns; `None` = nobody knows.

@@ -94,6 +94,10 @@ pub enum Reason {
     ArbitraryTimescale,
     /// The server serves TAI, our clock runs UTC, and neither the kernel nor the server knows the difference.
     UtcOffsetUnknown,
+    /// Its time comes from ourselves.
+    TimingLoop,
+    /// stepsRemoved is at the limit.
+    StepsRemoved,
     /// All servers were lost.
     MasterSynchronizationFault,
     /// The servo has settled.

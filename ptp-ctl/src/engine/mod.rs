@@ -9,6 +9,7 @@ mod counters;
 pub mod estimator;
 pub mod event;
 mod packet;
+mod path;
 pub mod select;
 pub mod server;
 pub mod servo;

@@ -69,6 +69,7 @@ fn client_config(settings: &Settings) -> ClientConfig {
         announce_receipt_timeout: 3,
         sync_receipt_timeout: 3,
         wait_to_restore: Duration::from_secs(2),
+        max_steps_removed: 255,
         delay_asymmetry_ns: 0,
         servo: settings.servo.then_some(ServoConfig {
             first_step_threshold_ns: 20_000,

@@ -117,7 +117,9 @@ fn tlvs() -> impl Strategy<Value = Tlv<'static>> {
         ),
         cancels().prop_map(Tlv::CancelUnicast),
         cancels().prop_map(Tlv::AcknowledgeCancelUnicast),
-        (8..=u16::MAX, 0..=VALUE.len() / 2)
+        (0..=VALUE.len() / 8)
+            .prop_map(|clocks| Tlv::PathTrace(PathTrace::new(&VALUE[..8 * clocks]).unwrap())),
+        (9..=u16::MAX, 0..=VALUE.len() / 2)
             .prop_map(|(tlv_type, pairs)| Tlv::Unknown { tlv_type, value: &VALUE[..2 * pairs] }),
     ]
 }

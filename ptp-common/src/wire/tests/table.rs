@@ -190,7 +190,7 @@ fn announce_body() -> Body {
 
 #[test]
 fn announce() {
-    let path = [Tlv::Unknown { tlv_type: 0x0008, value: &[0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7] }];
+    let path = [Tlv::PathTrace(PathTrace::new(&[0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7]).unwrap())];
     check_built(&ANNOUNCE, announce_header(), announce_body(), &path);
     let mut reserved = ANNOUNCE;
     reserved[46] = 0xee;

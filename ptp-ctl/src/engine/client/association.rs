@@ -8,9 +8,10 @@ use crate::engine::Instant;
 use crate::engine::config::{LocalTimescale, ServerEntry};
 use crate::engine::estimator::Estimate;
 use crate::engine::event::Reason;
+use crate::engine::path::PathSequence;
 use crate::engine::timers::TimerTable;
 use ptp_common::time::Interval;
-use ptp_common::wire::{Announce, Flags, MessageType, PortIdentity};
+use ptp_common::wire::{Announce, ClockIdentity, Flags, Message, MessageType, PortIdentity};
 
 /// What an association waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,13 +58,36 @@ pub(super) struct Surroundings {
 }
 
 /// What a server announces, as far as it concerns its client.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Announced {
     pub(super) announce: Announce,
     pub(super) flags: Flags,
+    /// pathSequence; empty without PATH_TRACE.
+    pub(super) path: PathSequence,
+    /// Why nobody may follow it.
+    pub(super) refused: Option<Reason>,
 }
 
 impl Announced {
+    /// `announce` is the body of `message`; `own` is our clockIdentity.
+    pub(super) fn new(
+        message: &Message<'_>,
+        announce: Announce,
+        own: ClockIdentity,
+        max_steps_removed: u16,
+    ) -> Self {
+        let path = PathSequence::of(message);
+        // The time of somebody who follows us is our own (IEEE 1588-2019, 9.3.2.5 and 16.2.4).
+        let refused = if announce.grandmaster_identity == own || path.contains(own) {
+            Some(Reason::TimingLoop)
+        } else if announce.steps_removed >= max_steps_removed {
+            Some(Reason::StepsRemoved)
+        } else {
+            None
+        };
+        Self { announce, flags: message.header.flags, path, refused }
+    }
+
     pub(super) fn ptp_timescale(&self) -> bool {
         self.flags.contains(Flags::PTP_TIMESCALE)
     }
@@ -221,6 +245,7 @@ impl Association {
         }
         match &self.announced {
             None => Condition::Negotiating,
+            Some(Announced { refused: Some(reason), .. }) => Condition::Unusable(*reason),
             Some(_) => match self.local_to_server(surroundings) {
                 Err(reason) => Condition::Unusable(reason),
                 Ok(_) if self.proven => Condition::Usable,

@@ -61,7 +61,7 @@ impl Client {
             return Err(Count::WrongPort);
         }
         match message.body {
-            Body::Announce(announce) => self.announce(now, index, header, announce),
+            Body::Announce(announce) => self.announce(now, index, message, announce),
             Body::Sync { origin_timestamp } => self.sync(now, index, header, origin_timestamp, rx),
             Body::FollowUp { precise_origin_timestamp } => {
                 self.follow_up(now, index, header, precise_origin_timestamp)
@@ -92,11 +92,12 @@ impl Client {
         &mut self,
         now: Instant,
         index: usize,
-        header: &Header,
+        message: &Message<'_>,
         announce: Announce,
     ) -> Result<Count, Count> {
-        self.check_granted(index, header, MessageType::Announce)?;
-        let announced = Announced { announce, flags: header.flags };
+        self.check_granted(index, &message.header, MessageType::Announce)?;
+        let own = self.config.port.port_identity.clock_identity;
+        let announced = Announced::new(message, announce, own, self.config.max_steps_removed);
         self.ptp_timescale_known |= announced.ptp_timescale();
         let association = &mut self.associations[index];
         let time_base = |announced: &Announced| {
@@ -210,7 +211,10 @@ impl Client {
                         used = Ok(Count::Signaling);
                     }
                 }
-                Tlv::AcknowledgeCancelUnicast(_) | Tlv::RequestUnicast(_) | Tlv::Unknown { .. } => {}
+                Tlv::AcknowledgeCancelUnicast(_)
+                | Tlv::RequestUnicast(_)
+                | Tlv::PathTrace(_)
+                | Tlv::Unknown { .. } => {}
             }
         }
         self.send_signaling(index, &acknowledgements);

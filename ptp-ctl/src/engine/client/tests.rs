@@ -224,3 +224,36 @@ fn a_denied_contract_asks_again_after_a_wait() {
     assert!(!contract.wants_request(NOW + Duration::from_millis(999)));
     assert!(contract.wants_request(NOW + Duration::from_secs(1)));
 }
+
+#[test]
+fn time_that_comes_from_ourselves_is_refused() {
+    use super::association::Announced;
+    use ptp_common::wire::{Announce, ClockIdentity, ClockQuality, PathTrace};
+
+    let (own, other) = (ClockIdentity([1; 8]), ClockIdentity([2; 8]));
+    let refused = |grandmaster_identity, steps_removed, path: &[u8]| {
+        let announce = Announce {
+            origin_timestamp: Timestamp::ZERO,
+            current_utc_offset: 37,
+            grandmaster_priority1: 128,
+            grandmaster_clock_quality: ClockQuality {
+                clock_class: 6,
+                clock_accuracy: 0x21,
+                offset_scaled_log_variance: 0xffff,
+            },
+            grandmaster_priority2: 128,
+            grandmaster_identity,
+            steps_removed,
+            time_source: 0x20,
+        };
+        let trace = Tlv::PathTrace(PathTrace::new(path).expect("whole identities"));
+        let packet = Packet::new(&Message::new(Header::default(), Body::Announce(announce)), &[trace]);
+        let packet = packet.expect("fits");
+        let message = Message::parse(packet.as_bytes()).expect("well formed");
+        Announced::new(&message, announce, own, 3).refused
+    };
+    assert_eq!(refused(other, 2, &[2; 8]), None);
+    assert_eq!(refused(own, 2, &[2; 8]), Some(Reason::TimingLoop));
+    assert_eq!(refused(other, 2, &[[2; 8], [1; 8], [3; 8]].concat()), Some(Reason::TimingLoop));
+    assert_eq!(refused(other, 3, &[]), Some(Reason::StepsRemoved));
+}

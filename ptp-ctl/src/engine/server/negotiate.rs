@@ -35,7 +35,7 @@ impl Server {
                     acted = true;
                     None
                 }
-                Tlv::GrantUnicast(_) | Tlv::Unknown { .. } => None,
+                Tlv::GrantUnicast(_) | Tlv::PathTrace(_) | Tlv::Unknown { .. } => None,
             };
             if let Some(answer) = answer
                 && answers.try_push(answer).is_err()
