@@ -2,7 +2,7 @@
 
 use ptp_common::wire::{ClockIdentity, ClockQuality, PortIdentity};
 use ptp_ctl::engine::config::{
-    ClientConfig, LocalTimescale, PortConfig, ServerConfig, ServerEntry, ServoConfig, ServoKind,
+    ClientConfig, LocalTimescale, Policy, PortConfig, ServerConfig, ServerEntry, ServoConfig, ServoKind,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -73,8 +73,19 @@ pub fn server(number: u8) -> ServerConfig {
         },
         time_source: 0xa0,
         two_step: true,
+        policy: policy(),
+    }
+}
+
+/// Everyone is served, up to 512.
+pub fn policy() -> Policy {
+    Policy {
         max_clients: 512,
-        max_duration: 1000,
+        max_rate: None,
+        max_client_rate: None,
         min_log_interval: -7,
+        min_log_announce_interval: -7,
+        max_duration: 1000,
+        allowed: Vec::new(),
     }
 }

@@ -5,7 +5,8 @@ use super::{
     ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role, RxTimestamp,
     Settings, SyncMode, XdpAttachMode,
 };
-use crate::engine::config::ServerConfig;
+use crate::engine::config::{Policy, ServerConfig};
+use crate::engine::server::Prefix;
 use ptp_common::wire::ClockQuality;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -74,9 +75,21 @@ pub struct ServerOptions {
     /// Longest duration granted, seconds, 5 to 86400
     #[arg(long, value_name = "S", default_value_t = defaults().max_duration)]
     pub max_duration: i64,
+    /// Messages per second promised to all clients together; requests beyond it are cut down, then denied
+    #[arg(long, value_name = "N")]
+    pub max_rate: Option<i64>,
+    /// Messages per second promised to each client
+    #[arg(long, value_name = "N")]
+    pub max_client_rate: Option<i64>,
     /// Shortest interval granted for every message type, log2 of seconds, -7 to 6
     #[arg(long, value_name = "LOG2", allow_negative_numbers = true, default_value_t = defaults().min_log_interval)]
     pub min_log_interval: i64,
+    /// Shortest interval of Announce granted, log2 of seconds, -7 to 6
+    #[arg(long, value_name = "LOG2", allow_negative_numbers = true, default_value_t = defaults().min_log_announce_interval)]
+    pub min_log_announce_interval: i64,
+    /// Serve only addresses with this prefix; may be given several times
+    #[arg(long, value_name = "PREFIX")]
+    pub allow: Vec<Prefix>,
     /// DSCP of everything sent, 0 to 63
     #[arg(long, value_name = "N", default_value_t = defaults().dscp)]
     pub dscp: i64,
@@ -115,7 +128,11 @@ impl Default for ServerOptions {
             sync_mode: SyncMode::TwoStep,
             max_clients: 512,
             max_duration: 1000,
+            max_rate: None,
+            max_client_rate: None,
             min_log_interval: -7,
+            min_log_announce_interval: -3,
+            allow: Vec::new(),
             dscp: 56,
             bpffs: DEFAULT_BPFFS.into(),
             run_dir: DEFAULT_RUN_DIR.into(),
@@ -137,9 +154,7 @@ pub struct ServerSettings {
     clock_quality: ClockQuality,
     time_source: u8,
     two_step: bool,
-    max_clients: usize,
-    max_duration: u32,
-    min_log_interval: i8,
+    policy: Policy,
 }
 
 impl ServerSettings {
@@ -152,9 +167,7 @@ impl ServerSettings {
             clock_quality: self.clock_quality,
             time_source: self.time_source,
             two_step: self.two_step,
-            max_clients: self.max_clients,
-            max_duration: self.max_duration,
-            min_log_interval: self.min_log_interval,
+            policy: self.policy.clone(),
         }
     }
 }
@@ -198,6 +211,19 @@ impl ServerOptions {
                 "; 160 is an internal oscillator, 32 is GNSS",
             )?,
             two_step: self.sync_mode == SyncMode::TwoStep,
+            policy: self.policy(&check)?,
+            common: common.clone(),
+        };
+        Ok(Settings { common, role: Role::Server(server) })
+    }
+
+    fn policy(&self, check: &Checker) -> Result<Policy, ConfigError> {
+        const LOG2: &str = ", log2 of the interval in seconds: -7 is 128 per second, 0 is 1 per second";
+        let rate = |key, value: Option<i64>| {
+            let fix = " messages per second; leave it out for no limit";
+            value.map(|value| check.range(key, value, 1..=1_000_000_000, fix)).transpose()
+        };
+        Ok(Policy {
             max_clients: check.range(
                 "max-clients",
                 self.max_clients,
@@ -210,15 +236,17 @@ impl ServerOptions {
                 5..=86_400,
                 " s; G.8275.2 and ATR devices use 60 to 1000 s",
             )?,
-            min_log_interval: check.range(
-                "min-log-interval",
-                self.min_log_interval,
+            max_rate: rate("max-rate", self.max_rate)?,
+            max_client_rate: rate("max-client-rate", self.max_client_rate)?,
+            min_log_interval: check.range("min-log-interval", self.min_log_interval, -7..=6, LOG2)?,
+            min_log_announce_interval: check.range(
+                "min-log-announce-interval",
+                self.min_log_announce_interval,
                 -7..=6,
-                ", log2 of the interval in seconds: -7 is 128 per second",
+                LOG2,
             )?,
-            common: common.clone(),
-        };
-        Ok(Settings { common, role: Role::Server(server) })
+            allowed: self.allow.clone(),
+        })
     }
 
     fn common(&self) -> RawCommon<'_> {

@@ -71,7 +71,10 @@ fn a_minimal_server() {
     let engine = server.engine_config(&local());
     assert_eq!((engine.priority1, engine.priority2, engine.clock_quality.clock_class), (128, 128, 248));
     assert!(engine.two_step);
-    assert_eq!((engine.max_clients, engine.max_duration, engine.min_log_interval), (512, 1000, -7));
+    assert_eq!(
+        (engine.policy.max_clients, engine.policy.max_duration, engine.policy.min_log_interval),
+        (512, 1000, -7)
+    );
 }
 
 /// Every wrong value is answered with its key, the value, the range and its line.
@@ -119,6 +122,9 @@ fn wrong_values_are_named() {
         ("max-clients = 0", "server.max-clients = 0: must be 1 to"),
         ("max-duration = 86401", "server.max-duration = 86401: must be 5 to 86400"),
         ("min-log-interval = -8", "server.min-log-interval = -8: must be -7 to 6"),
+        ("min-log-announce-interval = 7", "server.min-log-announce-interval = 7: must be -7 to 6"),
+        ("max-rate = 0", "server.max-rate = 0: must be 1 to"),
+        ("max-client-rate = -1", "server.max-client-rate = -1: must be 1 to"),
         ("dscp = 64", "server.dscp = 64: must be 0 to 63"),
     ];
     for (line, expected) in server_cases {

@@ -1,5 +1,6 @@
 //! What client and server need to know, validated: the target of `crate::config`.
 
+use super::server::Prefix;
 use ptp_common::wire::{ClockQuality, PortIdentity};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -118,10 +119,25 @@ pub struct ServerConfig {
     pub time_source: u8,
     /// Two-step Sync, with a Follow_Up that carries the TX stamp. One-step carries the time just before sending.
     pub two_step: bool,
-    /// Grants at most so many clients.
+    /// Who is served how much.
+    pub policy: Policy,
+}
+
+/// What a server grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Clients served at the same time.
     pub max_clients: usize,
-    /// Longest duration granted, seconds.
-    pub max_duration: u32,
+    /// Messages promised to all of them together, each second; `None` = without limit.
+    pub max_rate: Option<u32>,
+    /// Messages promised to each of them, each second; `None` = without limit.
+    pub max_client_rate: Option<u32>,
     /// Shortest interval granted, logMessageInterval, for every message type.
     pub min_log_interval: i8,
+    /// Shortest interval of Announce.
+    pub min_log_announce_interval: i8,
+    /// Longest duration granted, seconds.
+    pub max_duration: u32,
+    /// Only these addresses are served; empty = all.
+    pub allowed: Vec<Prefix>,
 }

@@ -108,6 +108,10 @@ pub enum Reason {
     OffsetAboveThreshold,
     /// Every place is taken.
     MaxClients,
+    /// So many messages a second are promised already that nothing is left.
+    MaxRate,
+    /// The address is not among those that are served.
+    PrefixNotAllowed,
     /// The duration is over.
     DurationOver,
     /// The peer asked for it.

@@ -177,6 +177,7 @@ fn server_document() {
             ptp_timescale: false,
             current_utc_offset: None,
             clock_class: 248,
+            promised_rate: 0.0,
             clients: Vec::new(),
         }),
         counters: Counters::default(),

@@ -6,8 +6,8 @@ use crate::report::CounterSet;
 /// Since the controller started.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    /// Event messages that came to the socket although XDP takes them: before its grant, or past the program. Their
-    /// stamps would be of another kind, so the engine does not see them.
+    /// Event messages that came to the socket although XDP takes them: without a grant, or past the program. Their stamps would
+    /// be of another kind, so that the engine gets them without.
     pub(super) event_via_socket: u64,
     /// RX stamps that do not count what our clock is derived from.
     pub(super) rx_stamp_unusable: u64,

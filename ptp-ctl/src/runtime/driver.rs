@@ -229,12 +229,10 @@ impl Driver {
         let mut taken = 0;
         sockets.receive(|datagram| {
             taken += 1;
-            if plane.is_some() && datagram.channel == Channel::Event {
-                counters.event_via_socket += 1;
-                return;
-            }
-            let rx =
-                datagram.stamp.and_then(|stamp| reading(&**clock, stamp, &mut counters.rx_stamp_unusable));
+            let past_the_plane = plane.is_some() && datagram.channel == Channel::Event;
+            counters.event_via_socket += u64::from(past_the_plane);
+            let stamp = datagram.stamp.filter(|_| !past_the_plane);
+            let rx = stamp.and_then(|stamp| reading(&**clock, stamp, &mut counters.rx_stamp_unusable));
             let net::Datagram { octets: bytes, from, channel, .. } = datagram;
             engine.handle(turn.instant, Input::Received { bytes, from, channel, rx });
         });

@@ -7,7 +7,7 @@ use ptp_common::wire::{ClockIdentity, ClockQuality, PortIdentity};
 use ptp_ctl::engine::Instant;
 use ptp_ctl::engine::client::Client;
 use ptp_ctl::engine::config::{
-    ClientConfig, LocalTimescale, PortConfig, ServerConfig, ServerEntry, ServoConfig,
+    ClientConfig, LocalTimescale, Policy, PortConfig, ServerConfig, ServerEntry, ServoConfig,
 };
 use ptp_ctl::engine::server::Server;
 use ptp_fuzz::{PEERS, drain, drive};
@@ -92,8 +92,14 @@ fn server_config(settings: &Settings) -> ServerConfig {
         },
         time_source: 0xa0,
         two_step: settings.two_step,
-        max_clients: 2,
-        max_duration: 1000,
-        min_log_interval: -7,
+        policy: Policy {
+            max_clients: 2,
+            max_rate: Some(600),
+            max_client_rate: Some(400),
+            min_log_interval: -7,
+            min_log_announce_interval: -3,
+            max_duration: 1000,
+            allowed: Vec::new(),
+        },
     }
 }

@@ -89,6 +89,11 @@ impl Client {
         self.grants[service as usize].is_some_and(|grant| grant.expires > now)
     }
 
+    /// logInterMessagePeriod of what it was granted.
+    pub(super) fn log_interval(&self, service: Service) -> Option<i8> {
+        self.grants[service as usize].map(|grant| grant.log_interval)
+    }
+
     pub(super) fn granted_types(&self) -> impl Iterator<Item = MessageType> + use<> {
         let grants = self.grants;
         Service::ALL

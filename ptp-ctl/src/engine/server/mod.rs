@@ -2,20 +2,27 @@
 
 mod clients;
 mod negotiate;
+mod policy;
+mod prefix;
+mod recent;
 mod status;
 
+pub use prefix::{Prefix, PrefixError};
 pub use status::{ClientStatus, Status};
 
 use super::config::{LocalTimescale, ServerConfig};
 use super::counters::counters;
 use super::event::{Event, Kind, Reason};
 use super::{Engine, Input, Instant, Output, Packet, TxToken};
-use clients::{ClientId, Clients, Due, Service};
+use arrayvec::ArrayVec;
+use clients::{ClientId, Clients, Due, Key, Service};
+use policy::Promises;
 use ptp_common::net::Channel;
 use ptp_common::time::{Interval, Timestamp};
 use ptp_common::wire::{
-    Announce, Body, CancelUnicast, Flags, Header, Message, ParseError, PortIdentity, Tlv,
+    Announce, Body, CancelUnicast, Flags, Header, Message, MessageType, ParseError, PortIdentity, Tlv,
 };
+use recent::Recent;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
@@ -38,6 +45,12 @@ counters! {
         NotForServer = "not_for_server",
         /// A Delay_Req from a client without a grant of Delay_Resp.
         NotGranted = "not_granted",
+        /// The same, and the client was told.
+        Reminded = "reminded",
+        /// A request was denied.
+        Denied = "denied",
+        /// A Signaling message that was overtaken by a later one.
+        Overtaken = "overtaken",
         /// A Delay_Req without RX stamp.
         NoRxStamp = "no_rx_stamp",
         /// A Signaling message without anything to act on.
@@ -64,6 +77,8 @@ pub struct Server {
     /// Raised when the served timescale changes: a Sync of before gets no Follow_Up of after.
     generation: u8,
     signaling_sequence_id: u16,
+    promises: Promises,
+    recent: Recent,
     outputs: VecDeque<Output>,
     counts: Counts,
     malformed: [u64; ParseError::COUNT],
@@ -78,6 +93,8 @@ impl Server {
             kernel_tai_offset: None,
             generation: 0,
             signaling_sequence_id: 0,
+            promises: Promises::default(),
+            recent: Recent::new(),
             outputs: VecDeque::with_capacity(64),
             counts: Counts::default(),
             malformed: [0; ParseError::COUNT],
@@ -92,14 +109,7 @@ impl Server {
         let clients: Vec<_> =
             self.clients.iter().map(|client| (client.key, client.granted_types())).collect();
         for ((address, port_identity), types) in clients {
-            let cancel = |message_type| {
-                Tlv::CancelUnicast(CancelUnicast {
-                    message_type,
-                    maintain_request: true,
-                    maintain_grant: false,
-                })
-            };
-            let cancels: arrayvec::ArrayVec<_, 3> = types.map(cancel).collect();
+            let cancels: ArrayVec<_, 3> = types.map(cancel).collect();
             self.send_signaling(address, port_identity, &cancels);
             self.outputs.push_back(Output::Revoke { client: address, port_identity });
         }
@@ -111,6 +121,7 @@ impl Server {
             ptp_timescale: self.serves_ptp_timescale(),
             current_utc_offset: self.kernel_tai_offset,
             clock_class: self.config.clock_quality.clock_class,
+            promised_rate: self.promised_rate(),
             clients: self.clients.iter().map(|client| client.status(now)).collect(),
         }
     }
@@ -292,7 +303,7 @@ impl Server {
         let key = (from, header.source_port_identity);
         let client = self.clients.find(key).and_then(|id| self.clients.get(id));
         if !client.is_some_and(|client| client.has_until(Service::DelayResp, now)) {
-            return Err(Count::NotGranted);
+            return Err(self.remind(now, key));
         }
         let receive_timestamp = self.served(rx.ok_or(Count::NoRxStamp)?);
         let body =
@@ -301,6 +312,17 @@ impl Server {
             Header { correction_field: header.correction_field, ..self.header(header.sequence_id, 0x7f) };
         self.send(from, Channel::General, &Message::new(header, body), &[], Stamp::None);
         Ok(Count::DelayReq)
+    }
+
+    /// Tells somebody who has no grant of anything and does not know it: this server was restarted. Who has one is left alone:
+    /// ptp4l sends Delay_Req before it asks for answers to them, and a CANCEL would make it begin again, for ever.
+    fn remind(&mut self, now: Instant, key: Key) -> Count {
+        if self.clients.find(key).is_some() || !self.is_allowed(key) || !self.recent.may_remind(now, key) {
+            return Count::NotGranted;
+        }
+        let (address, port_identity) = key;
+        self.send_signaling(address, port_identity, &Service::ALL.map(Service::message_type).map(cancel));
+        Count::Reminded
     }
 
     fn perform(&mut self, due: Due) {
@@ -327,9 +349,11 @@ impl Server {
 
     /// Nothing of this service goes to the client any more.
     fn end(&mut self, client: ClientId, service: Service) {
-        let Some((address, port_identity)) = self.clients.get(client).map(|client| client.key) else {
+        let Some(served) = self.clients.get(client) else {
             return;
         };
+        let ((address, port_identity), log_interval) = (served.key, served.log_interval(service));
+        self.promise(service, log_interval, None);
         self.clients.revoke(client, service);
         if service == Service::DelayResp {
             self.outputs.push_back(Output::Revoke { client: address, port_identity });
@@ -381,6 +405,11 @@ impl Engine for Server {
     fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
+}
+
+/// Says that a service has ended.
+fn cancel(message_type: MessageType) -> Tlv<'static> {
+    Tlv::CancelUnicast(CancelUnicast { message_type, maintain_request: true, maintain_grant: false })
 }
 
 /// What time goes into a message, and who learns of it.

@@ -1,6 +1,7 @@
 //! Requests and cancellations of clients.
 
 use super::clients::{Key, Service};
+use super::policy::Terms;
 use super::{Count, Server};
 use crate::engine::client::targets;
 use crate::engine::event::{Kind, Reason};
@@ -25,6 +26,9 @@ impl Server {
             return Err(Count::WrongTarget);
         }
         let key = (from, message.header.source_port_identity);
+        if !self.recent.is_in_order(now, key, message.header.sequence_id) {
+            return Err(Count::Overtaken);
+        }
         let mut answers = ArrayVec::<_, MAX_ANSWERS>::new();
         let mut acted = false;
         for tlv in message.suffix.iter() {
@@ -54,14 +58,14 @@ impl Server {
     fn request(&mut self, now: Instant, key: Key, request: &RequestUnicast) -> Option<GrantUnicast> {
         let service = Service::of(request.message_type)?;
         let (address, port_identity) = key;
-        let log_interval = request.log_inter_message_period.max(self.config.min_log_interval);
-        let full = self.clients.find(key).is_none() && self.clients.len() >= self.config.max_clients;
-        if full {
-            let detail = format!("{} of {port_identity}", service.name());
-            self.event(address, Kind::Denied, Some(Reason::MaxClients), detail);
-        }
-        let duration = if full { 0 } else { request.duration_field.min(self.config.max_duration) };
+        let terms = self.terms(key, service, request).unwrap_or_else(|reason| {
+            self.deny(now, key, service, reason);
+            Terms { log_interval: request.log_inter_message_period, duration: 0 }
+        });
+        let Terms { log_interval, duration } = terms;
         if duration > 0 {
+            let before = self.clients.find(key).and_then(|id| self.clients.get(id)?.log_interval(service));
+            self.promise(service, before, Some(log_interval));
             let (expires, new) = self.clients.grant(now, key, service, log_interval, duration);
             if service == Service::DelayResp {
                 self.outputs.push_back(Output::Grant { client: address, port_identity, expires });
@@ -86,7 +90,8 @@ impl Server {
     fn cancel(&mut self, key: Key, cancel: CancelUnicast) -> Option<Tlv<'static>> {
         let service = Service::of(cancel.message_type)?;
         let (address, port_identity) = key;
-        let served = self.clients.find(key);
+        // Who maintains its request does not end anything: that flag is the server's to clear.
+        let served = self.clients.find(key).filter(|_| !cancel.maintain_request);
         let served = served.filter(|&id| self.clients.get(id).is_some_and(|client| client.has(service)));
         if let Some(id) = served {
             self.end(id, service);

@@ -13,6 +13,8 @@ pub struct Status {
     pub current_utc_offset: Option<i16>,
     /// grandmasterClockQuality.clockClass as announced.
     pub clock_class: u8,
+    /// Messages that all clients together were promised, each second.
+    pub promised_rate: f64,
     /// Everyone with a grant.
     pub clients: Vec<ClientStatus>,
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::config::PortConfig;
+use crate::engine::config::{Policy, PortConfig};
 use ptp_common::wire::{ClockIdentity, ClockQuality, MessageType, RequestUnicast};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -12,6 +12,10 @@ fn identity(number: u8) -> PortIdentity {
 }
 
 fn server() -> Server {
+    server_with(|_| {})
+}
+
+fn server_with(change: impl FnOnce(&mut ServerConfig)) -> Server {
     let port = PortConfig {
         port_identity: identity(9),
         domain_number: 0,
@@ -22,17 +26,24 @@ fn server() -> Server {
     };
     let clock_quality =
         ClockQuality { clock_class: 248, clock_accuracy: 0xfe, offset_scaled_log_variance: 0xffff };
-    let config = ServerConfig {
+    let mut config = ServerConfig {
         port,
         priority1: 128,
         priority2: 128,
         clock_quality,
         time_source: 0xa0,
         two_step: true,
-        max_clients: 2,
-        max_duration: 300,
-        min_log_interval: -4,
+        policy: Policy {
+            max_clients: 2,
+            max_rate: None,
+            max_client_rate: None,
+            min_log_interval: -4,
+            min_log_announce_interval: -1,
+            max_duration: 300,
+            allowed: Vec::new(),
+        },
     };
+    change(&mut config);
     Server::new(NOW, config)
 }
 
@@ -162,7 +173,7 @@ fn a_repeated_request_does_not_raise_the_rate() {
 fn delay_req_is_answered_for_the_granted_only() {
     let mut server = server();
     let delay_req = Body::DelayReq { origin_timestamp: Timestamp::ZERO };
-    assert!(receive(&mut server, NOW, identity(1), delay_req, &[]).is_empty());
+    assert!(!answers(&receive(&mut server, NOW, identity(1), delay_req, &[])));
     let granted = ask(&mut server, NOW, identity(1), &[request(MessageType::DelayResp, 0, 60)]);
     assert!(granted.iter().any(|output| matches!(output, Output::Grant { .. })));
     let outputs = receive(&mut server, NOW, identity(1), delay_req, &[]);
@@ -176,8 +187,19 @@ fn delay_req_is_answered_for_the_granted_only() {
     };
     assert_eq!((message.body, message.header.sequence_id), (expected, 3));
     // Somebody else behind the same address, and the same one after the end.
-    assert!(receive(&mut server, NOW, identity(2), delay_req, &[]).is_empty());
-    assert!(receive(&mut server, NOW + Duration::from_secs(60), identity(1), delay_req, &[]).is_empty());
+    assert!(!answers(&receive(&mut server, NOW, identity(2), delay_req, &[])));
+    assert!(!answers(&receive(&mut server, NOW + Duration::from_secs(60), identity(1), delay_req, &[])));
+}
+
+/// Whether there is a Delay_Resp among the outputs.
+fn answers(outputs: &[Output]) -> bool {
+    outputs.iter().any(|output| match output {
+        Output::Send { packet, .. } => {
+            let message = Message::parse(packet.as_bytes()).expect("well formed");
+            message.body.message_type() == MessageType::DelayResp
+        }
+        _ => false,
+    })
 }
 
 #[test]
@@ -243,4 +265,147 @@ fn a_change_of_timescale_is_announced_before_the_next_sync() {
     let message = Message::parse(packet.as_bytes()).expect("well formed");
     assert_eq!(message.body.message_type(), MessageType::Announce);
     assert!(message.header.flags.contains(Flags::PTP_TIMESCALE));
+}
+
+/// Asks for all three types at this rate.
+fn ask_all(server: &mut Server, number: u8, log_interval: i8) -> Vec<(i8, u32)> {
+    let types = [MessageType::Announce, MessageType::Sync, MessageType::DelayResp];
+    let requests = types.map(|message_type| request(message_type, log_interval, 60));
+    grants(&ask(server, NOW, identity(number), &requests))
+}
+
+#[test]
+fn a_client_gets_less_than_it_asks_for_rather_than_nothing() {
+    let mut server = server_with(|config| config.policy.max_client_rate = Some(16));
+    // 16 a second, two of each Sync and its Follow_Up, and enough kept back for what is still to be granted.
+    assert_eq!(ask_all(&mut server, 1, -3), [(-1, 60), (-2, 60), (-2, 60)]);
+    assert_eq!(server.promised_rate(), 2.0 + 8.0 + 4.0);
+    // Asking again changes nothing: what it has does not count against it.
+    assert_eq!(ask_all(&mut server, 1, -3), [(-1, 60), (-2, 60), (-2, 60)]);
+    assert_eq!(server.promised_rate(), 14.0);
+}
+
+#[test]
+fn all_clients_together_are_promised_no_more_than_the_limit() {
+    let mut server = server_with(|config| {
+        config.policy.max_clients = 100;
+        config.policy.max_rate = Some(40);
+    });
+    let mut denied = 0;
+    for number in 1..100 {
+        let granted = ask_all(&mut server, number, 0);
+        assert!(granted.iter().all(|&(log_interval, _)| (0..=4).contains(&log_interval)), "{granted:?}");
+        denied += granted.iter().filter(|&&(_, duration)| duration == 0).count();
+        assert!(server.promised_rate() <= 40.0);
+    }
+    assert!(denied > 0 && server.promised_rate() > 39.0, "{denied} denied, {}", server.promised_rate());
+    // What one gives back, another can have.
+    let cancels = [MessageType::Announce, MessageType::Sync, MessageType::DelayResp].map(|message_type| {
+        Tlv::CancelUnicast(CancelUnicast { message_type, maintain_request: false, maintain_grant: true })
+    });
+    ask(&mut server, NOW, identity(1), &cancels);
+    assert!(server.promised_rate() <= 36.0);
+    assert_eq!(
+        grants(&ask(&mut server, NOW, identity(99), &[request(MessageType::Announce, 0, 60)])),
+        [(0, 60)]
+    );
+    // And what ends by itself.
+    sent_until(&mut server, NOW + Duration::from_secs(60));
+    assert_eq!(server.promised_rate(), 0.0);
+}
+
+#[test]
+fn only_allowed_addresses_are_served_and_denials_do_not_flood() {
+    let mut server = server_with(|config| config.policy.allowed = vec!["192.0.2.0/24".parse().unwrap()]);
+    let mut told = 0;
+    for number in 0..50 {
+        let outputs = ask(&mut server, NOW, identity(number), &[request(MessageType::Sync, 0, 60)]);
+        assert_eq!(grants(&outputs), [(0, 0)]);
+        told += outputs.iter().filter(|output| matches!(output, Output::Event(_))).count();
+    }
+    assert_eq!(told, 1);
+    let delay_req = Body::DelayReq { origin_timestamp: Timestamp::ZERO };
+    assert!(receive(&mut server, NOW, identity(1), delay_req, &[]).is_empty(), "strangers are told nothing");
+}
+
+#[test]
+fn each_message_type_has_its_shortest_interval() {
+    let mut server = server();
+    assert_eq!(ask_all(&mut server, 1, -7), [(-1, 60), (-4, 60), (-4, 60)]);
+    assert_eq!(ask_all(&mut server, 2, 127), [(10, 60), (10, 60), (10, 60)]);
+}
+
+fn signal(server: &mut Server, now: Instant, sequence_id: u16, tlv: Tlv<'_>) -> Vec<Output> {
+    let body = Body::Signaling { target_port_identity: PortIdentity::WILDCARD };
+    let header = Header { source_port_identity: identity(1), sequence_id, ..Header::default() };
+    let packet = Packet::new(&Message::new(header, body), &[tlv]).expect("fits");
+    let input =
+        Input::Received { bytes: packet.as_bytes(), from: CLIENT, channel: Channel::General, rx: None };
+    server.handle(now, input);
+    std::iter::from_fn(|| server.poll_output()).collect()
+}
+
+#[test]
+fn a_request_that_was_overtaken_changes_nothing() {
+    let mut server = server();
+    let late = NOW + Duration::from_millis(50);
+    signal(&mut server, NOW, 8, request(MessageType::Sync, 0, 60));
+    assert!(signal(&mut server, late, 7, request(MessageType::Sync, -3, 300)).is_empty());
+    let cancel =
+        CancelUnicast { message_type: MessageType::Sync, maintain_request: false, maintain_grant: true };
+    signal(&mut server, late, 9, Tlv::CancelUnicast(cancel));
+    // The same request once more must not bring the service back to a client that has gone.
+    assert!(signal(&mut server, late, 8, request(MessageType::Sync, 0, 60)).is_empty());
+    assert!(server.status(late).clients.is_empty());
+    // A client that was restarted counts from zero.
+    let later = NOW + Duration::from_millis(200);
+    assert_eq!(grants(&signal(&mut server, later, 0, request(MessageType::Sync, 0, 60))), [(0, 60)]);
+}
+
+#[test]
+fn only_the_flag_of_a_client_ends_a_clients_grant() {
+    let mut server = server();
+    ask(&mut server, NOW, identity(1), &[request(MessageType::Sync, 0, 60)]);
+    let cancel =
+        CancelUnicast { message_type: MessageType::Sync, maintain_request: true, maintain_grant: false };
+    ask(&mut server, NOW, identity(1), &[Tlv::CancelUnicast(cancel)]);
+    assert_eq!(server.status(NOW).clients.len(), 1);
+}
+
+/// The message types that a CANCEL among the outputs names.
+fn cancelled(outputs: &[Output]) -> Vec<MessageType> {
+    let mut types = Vec::new();
+    for output in outputs {
+        let Output::Send { packet, .. } = output else { continue };
+        for tlv in Message::parse(packet.as_bytes()).expect("well formed").suffix {
+            if let Tlv::CancelUnicast(CancelUnicast { message_type, maintain_grant: false, .. }) = tlv {
+                types.push(message_type);
+            }
+        }
+    }
+    types
+}
+
+#[test]
+fn who_asks_without_a_grant_is_told_so_once_a_second() {
+    let mut server = server();
+    let delay_req = Body::DelayReq { origin_timestamp: Timestamp::ZERO };
+    let mut told = Vec::new();
+    for tenth in 0..30 {
+        let now = NOW + Duration::from_millis(100) * tenth;
+        told.extend(cancelled(&receive(&mut server, now, identity(1), delay_req, &[])));
+    }
+    assert_eq!(told, [MessageType::Announce, MessageType::Sync, MessageType::DelayResp].repeat(3));
+    // Nobody with a grant of anything: it may be about to ask for the rest.
+    let now = NOW + Duration::from_secs(10);
+    ask(&mut server, now, identity(1), &[request(MessageType::Sync, 0, 60)]);
+    let told = cancelled(&receive(&mut server, now, identity(1), delay_req, &[]));
+    assert_eq!(told, []);
+    // However many they are.
+    let now = NOW + Duration::from_secs(20);
+    let told: usize = (0..=u16::MAX)
+        .map(|number| PortIdentity { port_number: number, ..identity(3) })
+        .map(|client| cancelled(&receive(&mut server, now, client, delay_req, &[])).len())
+        .sum();
+    assert_eq!(told, 3 * 100);
 }
