@@ -178,6 +178,7 @@ fn server_document() {
             current_utc_offset: None,
             clock_class: 248,
             promised_rate: 0.0,
+            totals: server::Totals::default(),
             clients: Vec::new(),
         }),
         counters: Counters::default(),

@@ -8,14 +8,14 @@ mod recent;
 mod status;
 
 pub use prefix::{Prefix, PrefixError};
-pub use status::{ClientStatus, Status};
+pub use status::{ClientStatus, MOST_LISTED, Status, Totals};
 
 use super::config::{LocalTimescale, ServerConfig};
 use super::counters::counters;
 use super::event::{Event, Kind, Reason};
 use super::{Engine, Input, Instant, Output, Packet, TxToken};
 use arrayvec::ArrayVec;
-use clients::{ClientId, Clients, Due, Key, Service};
+use clients::{Client, ClientId, Clients, Due, Key, Service};
 use policy::Promises;
 use ptp_common::net::Channel;
 use ptp_common::time::{Interval, Timestamp};
@@ -68,6 +68,9 @@ counters! {
     }
 }
 
+/// What is done in one go: then packets have their turn, however many grants end at the same time.
+const MOST_AT_ONCE: usize = 4096;
+
 /// A PTP server without IO.
 pub struct Server {
     config: ServerConfig,
@@ -89,7 +92,7 @@ impl Server {
     /// A server that grants to whoever asks, within its limits.
     pub fn new(_now: Instant, config: ServerConfig) -> Self {
         Self {
-            clients: Clients::new(config.port.seed),
+            clients: Clients::new(config.port.seed, config.max_clients),
             kernel_tai_offset: None,
             generation: 0,
             signaling_sequence_id: 0,
@@ -106,13 +109,15 @@ impl Server {
     /// Cancels every grant; the outputs that follow are the last.
     pub fn shutdown(&mut self, _now: Instant) {
         self.closed = true;
-        let clients: Vec<_> =
-            self.clients.iter().map(|client| (client.key, client.granted_types())).collect();
-        for ((address, port_identity), types) in clients {
-            let cancels: ArrayVec<_, 3> = types.map(cancel).collect();
-            self.send_signaling(address, port_identity, &cancels);
-            self.outputs.push_back(Output::Revoke { client: address, port_identity });
-        }
+    }
+
+    /// The end of one client's grants, once the server is closed.
+    fn dismiss_one(&mut self) {
+        let Some(client) = self.clients.take_any() else { return };
+        let (address, port_identity) = client.key;
+        let cancels: ArrayVec<_, 3> = client.granted_types().map(cancel).collect();
+        self.send_signaling(address, port_identity, &cancels);
+        self.outputs.push_back(Output::Revoke { client: address, port_identity });
     }
 
     /// For the reports.
@@ -122,8 +127,24 @@ impl Server {
             current_utc_offset: self.kernel_tai_offset,
             clock_class: self.config.clock_quality.clock_class,
             promised_rate: self.promised_rate(),
-            clients: self.clients.iter().map(|client| client.status(now)).collect(),
+            totals: self.totals(),
+            clients: self.listed().map(|client| client.status(now)).collect(),
         }
+    }
+
+    fn totals(&self) -> Totals {
+        Totals {
+            clients: self.clients.len(),
+            announce: self.clients.granted(Service::Announce),
+            sync: self.clients.granted(Service::Sync),
+            delay_resp: self.clients.granted(Service::DelayResp),
+        }
+    }
+
+    /// Everyone, unless they are too many for the `stats` document.
+    fn listed(&self) -> impl Iterator<Item = &Client> {
+        let few = self.clients.len() <= MOST_LISTED;
+        few.then(|| self.clients.iter()).into_iter().flatten()
     }
 
     /// Packets by what became of them: name and count, in a fixed order.
@@ -366,7 +387,7 @@ impl Server {
         if self.kernel_tai_offset != seconds {
             self.kernel_tai_offset = seconds;
             self.generation = self.generation.wrapping_add(1);
-            self.clients.hasten_announce(now);
+            self.clients.hasten_announce();
             while let Some(due) = self.clients.pop(now) {
                 self.perform(due);
             }
@@ -393,7 +414,8 @@ impl Engine for Server {
         if self.closed {
             return;
         }
-        while let Some(due) = self.clients.pop(now) {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(due) = self.clients.pop(now) else { return };
             self.perform(due);
         }
     }
@@ -403,6 +425,9 @@ impl Engine for Server {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
+        if self.closed && self.outputs.is_empty() {
+            self.dismiss_one();
+        }
         self.outputs.pop_front()
     }
 }

@@ -15,8 +15,26 @@ pub struct Status {
     pub clock_class: u8,
     /// Messages that all clients together were promised, each second.
     pub promised_rate: f64,
-    /// Everyone with a grant.
+    /// How many are served.
+    pub totals: Totals,
+    /// Everyone with a grant, if they are no more than [`MOST_LISTED`]; else nobody.
     pub clients: Vec<ClientStatus>,
+}
+
+/// So many clients are listed; of more, only the totals are told.
+pub const MOST_LISTED: usize = 100;
+
+/// How many are served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Clients with any grant.
+    pub clients: usize,
+    /// Grants of Announce.
+    pub announce: usize,
+    /// Grants of Sync.
+    pub sync: usize,
+    /// Grants of Delay_Resp.
+    pub delay_resp: usize,
 }
 
 /// One client as the server sees it.
