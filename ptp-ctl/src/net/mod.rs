@@ -4,6 +4,7 @@
 //! token comes back exactly once, so a lost stamp costs one exchange and nothing else. No stamp is ever taken from
 //! another source than the one that was configured.
 
+mod batch;
 mod error;
 mod holder;
 mod hwtstamp;

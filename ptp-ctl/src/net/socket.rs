@@ -5,7 +5,7 @@ use super::{SocketConfig, holder};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrIn6,
-    SockaddrStorage, TimestampingFlag, bind, recvmsg, sendmsg, sendto, setsockopt, socket, sockopt,
+    SockaddrStorage, TimestampingFlag, bind, recvmsg, sendmsg, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeSpec;
 use ptp_common::net::{Channel, EVENT_PORT, GENERAL_PORT};
@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// What follows every message over IPv6: room for whoever corrects the UDP checksum on the way (IEEE 1588-2019, annex D).
-const IPV6_PADDING: [u8; 2] = [0; 2];
+pub(super) const IPV6_PADDING: [u8; 2] = [0; 2];
 
 /// Hop limit of what is sent: the default of IP hosts. PTP sets none for unicast.
 const HOP_LIMIT: u8 = 64;
@@ -26,7 +26,7 @@ const HOP_LIMIT: u8 = 64;
 const BUFFER_OCTETS: usize = 4 << 20;
 
 /// Largest datagram taken: no PTP message in use is longer than an Ethernet frame.
-const MAX_DATAGRAM: usize = 2048;
+pub(super) const MAX_DATAGRAM: usize = 2048;
 
 /// Enough for the control messages that were asked for: three timespecs, an extended error and its address.
 const MAX_CONTROL: usize = 512;
@@ -129,18 +129,21 @@ impl Socket {
 
     /// Sends one datagram to the peer's port of the same number.
     pub(super) fn send(&self, to: IpAddr, octets: &[u8]) -> Result<(), Errno> {
-        let fd = self.fd.as_raw_fd();
-        let flags = MsgFlags::MSG_DONTWAIT;
+        let padding: &[u8] = if to.is_ipv6() { &IPV6_PADDING } else { &[] };
+        let payload = [IoSlice::new(octets), IoSlice::new(padding)];
+        let to = self.destination(to);
+        sendmsg(self.fd.as_raw_fd(), &payload, &[], MsgFlags::MSG_DONTWAIT, Some(&to)).map(|_| ())
+    }
+
+    /// The peer's port of the same number.
+    pub(super) fn destination(&self, to: IpAddr) -> SockaddrStorage {
         match to {
-            IpAddr::V4(to) => sendto(fd, octets, &SockaddrIn::from(SocketAddrV4::new(to, self.port)), flags)?,
+            IpAddr::V4(to) => SocketAddrV4::new(to, self.port).into(),
             IpAddr::V6(to) => {
                 let scope = if to.is_unicast_link_local() { self.ifindex } else { 0 };
-                let to = SockaddrIn6::from(SocketAddrV6::new(to, self.port, 0, scope));
-                let payload = [IoSlice::new(octets), IoSlice::new(&IPV6_PADDING)];
-                sendmsg(fd, &payload, &[], flags, Some(&to))?
+                SocketAddrV6::new(to, self.port, 0, scope).into()
             }
-        };
-        Ok(())
+        }
     }
 
     /// Reads one datagram. `EAGAIN`: there is none.
@@ -152,10 +155,7 @@ impl Socket {
         if message.flags.contains(MsgFlags::MSG_TRUNC) {
             return Ok(Read::Truncated);
         }
-        let from = message.address.as_ref().and_then(|address| {
-            let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-        });
+        let from = message.address.as_ref().and_then(address_of);
         let mut stamp = None;
         for control in message.cmsgs()? {
             if let ControlMessageOwned::ScmTimestampsns(stamps) = control {
@@ -221,6 +221,12 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Where a datagram came from.
+pub(super) fn address_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
 }
 
 /// Who takes the stamps with this configuration.

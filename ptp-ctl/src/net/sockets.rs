@@ -1,5 +1,6 @@
 //! All sockets of one PTP port, and the TX tokens that wait for their stamps.
 
+use super::batch::{self, Inbox, Outbox};
 use super::error::NetError;
 use super::hwtstamp::HardwareStamps;
 use super::interface::interface_index;
@@ -25,7 +26,7 @@ pub const TX_STAMP_TIMEOUT_SOFTWARE: Duration = Duration::from_millis(100);
 pub const TX_STAMP_TIMEOUT_HARDWARE: Duration = Duration::from_millis(250);
 
 /// Datagrams taken from one socket in one [`Sockets::receive`], so that no socket starves the others or the timers.
-pub const BATCH: usize = 64;
+pub const BATCH: usize = batch::BATCH;
 
 /// Entries taken from one error queue in one go: no more than a full receive buffer holds.
 const ERROR_BATCH: usize = 8192;
@@ -53,6 +54,8 @@ pub(super) struct FamilySockets<T> {
     pub(super) event: Socket,
     pub(super) general: Socket,
     pending: Pending<T>,
+    inbox: Inbox,
+    outbox: Outbox,
 }
 
 /// What the sockets did, since they were opened.
@@ -106,6 +109,8 @@ impl<T> Sockets<T> {
                     event: Socket::open(config, ifindex, family, Channel::Event)?,
                     general: Socket::open(config, ifindex, family, Channel::General)?,
                     pending: Pending::new(timeout),
+                    inbox: Inbox::new(),
+                    outbox: Outbox::new(family),
                 });
             }
         }
@@ -168,6 +173,8 @@ impl<T> Sockets<T> {
             self.counters.send_errors += 1;
             return Err((NetError::FamilyNotOpen { to }, token));
         };
+        // Nothing overtakes what was to be sent before.
+        self.flush();
         let sockets = &mut self.families[index];
         let socket = match channel {
             Channel::Event => &sockets.event,
@@ -193,30 +200,62 @@ impl<T> Sockets<T> {
         Ok(())
     }
 
+    /// Sends a general message with the next [`flush`](Self::flush), or before: many take one call.
+    pub fn send_later(&mut self, to: IpAddr, octets: &[u8]) {
+        let family = if to.is_ipv4() { Family::V4 } else { Family::V6 };
+        let Some(index) = self.families.iter().position(|sockets| sockets.family == family) else {
+            self.counters.send_errors += 1;
+            return;
+        };
+        if self.families[index].outbox.is_full() {
+            self.flush();
+        }
+        let FamilySockets { general, outbox, .. } = &mut self.families[index];
+        if !outbox.push(general, to, octets) {
+            self.counters.send_errors += 1;
+        }
+    }
+
+    /// Sends what [`send_later`](Self::send_later) kept.
+    pub fn flush(&mut self) {
+        let Counters { sent, send_errors, .. } = &mut self.counters;
+        for FamilySockets { general, outbox, .. } in &mut self.families {
+            outbox.flush(general, |answer| match answer {
+                Ok(()) => *sent += 1,
+                Err(error) => {
+                    *send_errors += 1;
+                    tracing::debug!(%error, "a general message was not sent");
+                }
+            });
+        }
+    }
+
     /// Hands over what came in: at most [`BATCH`] datagrams of each socket.
     pub fn receive(&mut self, mut f: impl FnMut(Datagram<'_>)) {
-        for sockets in &self.families {
-            for (channel, socket) in [(Channel::Event, &sockets.event), (Channel::General, &sockets.general)]
-            {
-                for _ in 0..BATCH {
-                    match socket.receive(&mut self.buffers) {
-                        Ok(Read::Datagram { octets, from, stamp }) => {
-                            match channel {
-                                Channel::Event => {
-                                    self.counters.received_event += 1;
-                                    self.counters.rx_stamps_lost +=
-                                        u64::from(self.rx_stamps && stamp.is_none());
-                                }
-                                Channel::General => self.counters.received_general += 1,
-                            }
-                            f(Datagram { octets, from, channel, stamp });
-                        }
-                        Ok(Read::Truncated) => self.counters.truncated += 1,
-                        Err(Errno::EAGAIN) => break,
-                        // Reading the error has cleared it: the socket goes on.
-                        Err(_) => self.counters.network_errors += 1,
+        let Self { families, buffers, counters, rx_stamps, .. } = self;
+        for FamilySockets { event, general, inbox, .. } in families {
+            for _ in 0..BATCH {
+                match event.receive(buffers) {
+                    Ok(Read::Datagram { octets, from, stamp }) => {
+                        counters.received_event += 1;
+                        counters.rx_stamps_lost += u64::from(*rx_stamps && stamp.is_none());
+                        f(Datagram { octets, from, channel: Channel::Event, stamp });
                     }
+                    Ok(Read::Truncated) => counters.truncated += 1,
+                    Err(Errno::EAGAIN) => break,
+                    // Reading the error has cleared it: the socket goes on.
+                    Err(_) => counters.network_errors += 1,
                 }
+            }
+            let taken = inbox.receive(general, |read| match read {
+                Read::Datagram { octets, from, stamp } => {
+                    counters.received_general += 1;
+                    f(Datagram { octets, from, channel: Channel::General, stamp });
+                }
+                Read::Truncated => counters.truncated += 1,
+            });
+            if taken.is_err_and(|error| error != Errno::EAGAIN) {
+                counters.network_errors += 1;
             }
         }
     }

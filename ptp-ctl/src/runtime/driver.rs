@@ -308,6 +308,10 @@ impl Driver {
     pub(super) fn perform(&mut self) {
         while let Some(output) = self.role.engine().poll_output() {
             match output {
+                // Nothing in it depends on when it leaves: it may wait for the rest of the batch.
+                Output::Send { to, channel: Channel::General, packet, token: None, origin: None } => {
+                    self.sockets.send_later(to, packet.as_bytes());
+                }
                 Output::Send { to, channel, packet, token, origin } => {
                     self.send(to, channel, packet, token, origin);
                 }
@@ -326,6 +330,7 @@ impl Driver {
                 Output::Event(event) => self.reporter.event(realtime_nanos(), event),
             }
         }
+        self.sockets.flush();
     }
 
     fn send(
