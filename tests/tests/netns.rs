@@ -1,6 +1,6 @@
 //! Our real programs on real interfaces, over a router. Waits are generous: how fast it is, the demo measures.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ptp_tests::netns::{Family, Host, Plane, World};
 use ptp_tests::process::{Line, Process};
 use ptp_tests::program::{Ended, PtpCtl};
@@ -138,6 +138,18 @@ fn a_server_forgets_a_client_that_is_gone() -> Result<()> {
         start_client(&programs, client_host, Family::V4, &[server_host], &["--duration", "300"])?;
     assert_locks(&client, 0)?;
     ensure!(clients()? == 1, "one client, granted");
+    let address = client_host.address(Plane::Ours, Family::V4).to_string();
+    for (prefix, expected) in [(address.as_str(), 1), ("10.0.0.0/8", 1), ("192.0.2.0/24", 0)] {
+        let mut command = programs.command("clients");
+        command.arg("--run-dir").arg(programs.run_dir()).args(["--prefix", prefix, "--json"]);
+        let answer: Value = serde_json::from_str(&programs.run(server_host, command)?.stdout)?;
+        let found = answer["clients"].as_array().context("no clients in the answer")?;
+        ensure!(answer["totals"]["clients"] == 1 && answer["matching"]["sync"] == expected, "{answer}");
+        ensure!(
+            found.iter().map(|client| &client["address"]).eq(vec![address.as_str(); expected]),
+            "{answer}"
+        );
+    }
     assert_ends_well(&mut client)?;
     eventually(
         "the server forgets a client that cancelled",

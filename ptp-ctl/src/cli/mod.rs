@@ -3,6 +3,7 @@
 mod attach;
 mod check;
 mod client;
+mod clients;
 mod detach;
 mod run;
 mod server;
@@ -45,6 +46,8 @@ enum Command {
     Run(run::Args),
     /// Show what the controller on an interface does, as JSON
     Stats(stats::Args),
+    /// Show whom the server on an interface serves: totals, and the busiest clients
+    Clients(clients::Args),
     /// Play a network and a clock under virtual time, with the same engine and servo as on real packets
     Simulate(simulate::Args),
     /// Show what this kernel and NIC can do
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Server(args) => server::run(args),
         Command::Run(args) => run::run(args),
         Command::Stats(args) => stats::run(args),
+        Command::Clients(args) => clients::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Check(args) => check::run(args),
     };

@@ -29,7 +29,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let interface = &args.interface;
     interface_index(interface)?;
-    if let Some(document) = runtime::ask_running(&args.run_dir, interface)? {
+    if let Some(document) = runtime::ask_running(&args.run_dir, interface, &runtime::Question::Stats)? {
         let document: serde_json::Value =
             serde_json::from_slice(&document).context("the controller's answer is no JSON")?;
         print(args, &document)?;

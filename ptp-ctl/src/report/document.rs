@@ -30,6 +30,8 @@ pub struct Document<'a> {
     pub counters: Counters,
     /// The last events, oldest first.
     pub history: &'a VecDeque<Entry>,
+    /// Events about single grants that were not told because there were too many.
+    pub history_withheld: u64,
 }
 
 /// The start line names the clock, the document describes it under the same key.

@@ -16,7 +16,7 @@ pub use line::{ClockReading, Start};
 pub use sink::Sink;
 
 use crate::engine::client::Sample;
-use crate::engine::event::Event;
+use crate::engine::event::{Event, Kind};
 use line::Line;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -42,14 +42,42 @@ pub struct Reporter {
     sink: Option<Sink>,
     record: Option<Sink>,
     history: VecDeque<Entry>,
+    allowance: Allowance,
     summary: Summary,
+}
+
+/// How many events about single grants may be told: a server with a million clients has more than anybody reads.
+#[derive(Debug)]
+struct Allowance {
+    left: f64,
+    /// When it was looked at last, ns.
+    time_ns: u64,
+    withheld: u64,
+}
+
+impl Allowance {
+    /// Told at once.
+    const BURST: f64 = HISTORY as f64;
+    /// Told from then on.
+    const PER_NS: f64 = 20e-9;
+
+    fn take(&mut self, time_ns: u64) -> bool {
+        let passed = time_ns.saturating_sub(self.time_ns) as f64;
+        self.time_ns = time_ns;
+        self.left = (self.left + passed * Self::PER_NS).min(Self::BURST);
+        let may = self.left >= 1.0;
+        self.left -= f64::from(u8::from(may));
+        self.withheld += u64::from(!may);
+        may
+    }
 }
 
 impl Reporter {
     /// With a sink, everything goes there; without, to the log.
     pub fn new(sink: Option<Sink>) -> Self {
         let history = VecDeque::with_capacity(HISTORY);
-        Self { sink, record: None, history, summary: Summary::default() }
+        let allowance = Allowance { left: Allowance::BURST, time_ns: 0, withheld: 0 };
+        Self { sink, record: None, history, allowance, summary: Summary::default() }
     }
 
     /// Every exchange is kept there, too.
@@ -66,8 +94,13 @@ impl Reporter {
         }
     }
 
-    /// Something happened.
+    /// Something happened. Of what happens to single grants, only so much is told as can be read.
     pub fn event(&mut self, time_ns: u64, event: Event) {
+        let is_about_a_grant =
+            matches!(event.kind, Kind::Granted | Kind::Denied | Kind::Expired | Kind::Cancelled);
+        if is_about_a_grant && !self.allowance.take(time_ns) {
+            return;
+        }
         match &mut self.sink {
             Some(sink) => sink.write(&Line { kind: "event", time_ns, body: &event }),
             None => tracing::info!("{}", EventText(&event)),
@@ -109,6 +142,11 @@ impl Reporter {
     /// The last events, oldest first.
     pub const fn history(&self) -> &VecDeque<Entry> {
         &self.history
+    }
+
+    /// Events that were not told because there were too many.
+    pub const fn withheld(&self) -> u64 {
+        self.allowance.withheld
     }
 
     /// Whoever read the JSON lines has gone.

@@ -147,6 +147,7 @@ fn client_document() {
             ..Counters::default()
         },
         history: reporter.history(),
+        history_withheld: reporter.withheld(),
     };
     assert_eq!(
         serde_json::to_value(&document).unwrap(),
@@ -160,7 +161,7 @@ fn client_document() {
             "counters": {"xdp": {"taken": 3, "fragment": 0}, "records": {}, "rx": {}, "tx": {}, "engine": {},
                 "clock": {}},
             "history": [{"time_ns": 7, "event": "selected", "server": "10.0.1.2", "reason": "announce_timeout",
-                "detail": null}]})
+                "detail": null}], "history_withheld": 0})
     );
 }
 
@@ -183,6 +184,7 @@ fn server_document() {
         }),
         counters: Counters::default(),
         history: reporter.history(),
+        history_withheld: reporter.withheld(),
     };
     let value = serde_json::to_value(&document).unwrap();
     assert_eq!(value["role"], "server");
@@ -228,4 +230,19 @@ fn text_for_people() {
         "locked 10.0.1.2: offset -40 ns (rms 35 ns, max 40 ns of 2), path delay 10000 ns, frequency +20.5 ppb"
     );
     assert!(summary.take().is_none());
+}
+
+#[test]
+fn no_more_is_told_of_grants_than_can_be_read() {
+    let shared = Shared::default();
+    let mut reporter = Reporter::new(Some(Sink::new(shared.clone()).unwrap()));
+    for number in 0..1_000 {
+        reporter.event(number, event(Kind::Granted));
+    }
+    reporter.event(1_000, event(Kind::Step));
+    assert_eq!(reporter.withheld(), 800);
+    // A second later there is room again.
+    reporter.event(1_000_001_000, event(Kind::Expired));
+    assert_eq!(reporter.withheld(), 800);
+    assert_eq!(reporter.history().iter().filter(|entry| entry.event.kind == Kind::Step).count(), 1);
 }

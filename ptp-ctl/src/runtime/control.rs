@@ -1,21 +1,38 @@
-//! The UNIX socket that `stats` asks: every connection gets one JSON document and is closed.
+//! The UNIX socket that `stats` and `clients` ask: one line of JSON, answered with one JSON document.
 
+use crate::engine::server::Wanted;
 use crate::net::{interface_index, netns_inode};
 use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, Permissions};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// How long a reader may take for the document.
 const READER_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the controller may take to answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Readers served at the same time; more are turned away.
-const MAX_READERS: usize = 16;
+pub(super) const MAX_READERS: usize = 16;
+/// Octets of a question at most.
+const MAX_QUESTION: u64 = 1024;
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Question {
+    /// The `stats` document.
+    Stats,
+    /// A server's clients.
+    Clients(Wanted),
+}
 
 /// Where the controller of this interface, in this network namespace, listens.
 ///
@@ -39,8 +56,8 @@ pub(super) fn refuse_if_running(path: &Path, interface: &str) -> anyhow::Result<
     }
 }
 
-/// What a running controller says of itself; `None` if none runs.
-pub(super) fn ask(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+/// What a running controller answers; `None` if none runs.
+pub(super) fn ask(path: &Path, question: &Question) -> anyhow::Result<Option<Vec<u8>>> {
     let mut stream = match BlockingStream::connect(path) {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
@@ -55,11 +72,19 @@ pub(super) fn ask(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
             });
         }
     };
-    stream.set_read_timeout(Some(READER_PATIENCE)).context("cannot set a time-out")?;
-    let mut document = Vec::new();
+    stream.set_read_timeout(Some(ANSWER_PATIENCE)).context("cannot set a time-out")?;
+    let line = serde_json::to_string(question)? + "\n";
     stream
-        .read_to_end(&mut document)
-        .with_context(|| format!("the controller on {} does not answer", path.display()))?;
+        .write_all(line.as_bytes())
+        .with_context(|| format!("the controller on {} cannot be asked", path.display()))?;
+    let mut document = Vec::new();
+    match stream.read_to_end(&mut document) {
+        // Closed without having read the question.
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        read => {
+            read.with_context(|| format!("the controller on {} does not answer", path.display()))?;
+        }
+    }
     if document.is_empty() {
         bail!("the controller on {} is busy with other readers; ask again", path.display());
     }
@@ -72,6 +97,30 @@ pub(super) struct Control {
     path: PathBuf,
     /// Cloned for each reader that is being served.
     readers: Arc<()>,
+    asked: UnboundedReceiver<Reader>,
+    ask: UnboundedSender<Reader>,
+    /// How long a reader may take to ask, and to take the answer.
+    pub(super) patience: Duration,
+}
+
+/// Somebody who has asked.
+pub(super) struct Reader {
+    stream: UnixStream,
+    pub(super) question: Question,
+    patience: Duration,
+    place: Arc<()>,
+}
+
+impl Reader {
+    /// Hands the document over beside the loop; a reader who is slow is cut off.
+    pub(super) fn answer(self, document: Vec<u8>) {
+        let Self { mut stream, patience, place, .. } = self;
+        tokio::spawn(async move {
+            let _place = place;
+            // Whatever goes wrong is the reader's to notice.
+            let _ = tokio::time::timeout(patience, stream.write_all(&document)).await;
+        });
+    }
 }
 
 impl Control {
@@ -83,25 +132,47 @@ impl Control {
                 path.display()
             )
         })?;
-        Ok(Self { listener, path, readers: Arc::new(()) })
+        let (ask, asked) = unbounded_channel();
+        Ok(Self { listener, path, readers: Arc::new(()), asked, ask, patience: READER_PATIENCE })
     }
 
-    /// Waits for the next reader. Cancel-safe.
-    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
-        self.listener.accept().await.map(|(stream, _)| stream)
+    /// Waits for the next question. Cancel-safe.
+    pub(super) async fn question(&mut self) -> io::Result<Reader> {
+        loop {
+            tokio::select! {
+                // Never `None`: we hold a sender.
+                Some(reader) = self.asked.recv() => return Ok(reader),
+                accepted = self.listener.accept() => self.listen_to(accepted?.0),
+            }
+        }
     }
 
-    /// Hands the document over beside the loop; a reader who is slow or one too many is cut off.
-    pub(super) fn answer(&self, mut stream: UnixStream, document: Vec<u8>) {
+    /// Takes the question beside the loop; a reader who is slow to ask or one too many is cut off.
+    fn listen_to(&self, mut stream: UnixStream) {
         if Arc::strong_count(&self.readers) > MAX_READERS {
             return;
         }
-        let place = Arc::clone(&self.readers);
+        let (place, ask, patience) = (Arc::clone(&self.readers), self.ask.clone(), self.patience);
         tokio::spawn(async move {
-            let _place = place;
-            // Whatever goes wrong is the reader's to notice.
-            let _ = tokio::time::timeout(READER_PATIENCE, stream.write_all(&document)).await;
+            let asked = tokio::time::timeout(patience, read_line(&mut stream)).await;
+            let question = asked.ok().and_then(|line| serde_json::from_slice(&line.ok()?).ok());
+            if let Some(question) = question {
+                // Fails only when the loop has ended.
+                let _ = ask.send(Reader { stream, question, patience, place });
+            }
         });
+    }
+}
+
+/// Up to the end of the line.
+async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let mut stream = stream.take(MAX_QUESTION);
+    loop {
+        match stream.read_u8().await? {
+            b'\n' => return Ok(line),
+            octet => line.push(octet),
+        }
     }
 }
 

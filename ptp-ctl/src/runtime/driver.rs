@@ -1,10 +1,11 @@
 //! The loop.
 
-use super::control::Control;
+use super::control::{Control, Reader};
 use super::counters::Counters;
 use super::drift::Drift;
 use super::guard::ClockGuard;
 use super::plane::Plane;
+use super::questions::Searching;
 use super::role::Role;
 use super::system_clock::{self, SystemSide, Utc};
 use super::timer::{Monotonic, Now, Periodic, Timer};
@@ -17,9 +18,9 @@ use anyhow::Context;
 use ptp_common::net::Channel;
 use ptp_common::time::{Interval, NANOS_PER_SEC, RawStamp, StampSource, Timestamp};
 use ptp_common::wire::set_origin_timestamp;
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
-use tokio::net::UnixStream;
 use tokio::signal::unix::Signal;
 
 /// How often the XDP program hears of us: it takes packets for 2 s after the last time.
@@ -67,6 +68,8 @@ pub(super) struct Driver {
     /// What was last known of it.
     pub(super) followed_utc: Option<Utc>,
     pub(super) link_up: bool,
+    /// Readers who wait for clients that are looked for.
+    pub(super) searching: VecDeque<Searching>,
 }
 
 /// What the loop does by the clock.
@@ -109,8 +112,8 @@ impl Schedule {
 enum Wake {
     /// A packet, a stamp or a timer: the loop looks at all of them.
     Work,
-    /// Somebody asks for the `stats` document.
-    Reader(UnixStream),
+    /// Somebody asks something.
+    Reader(Reader),
     /// A signal.
     Stop,
 }
@@ -126,7 +129,8 @@ impl Driver {
 
     async fn turn_until_stopped(&mut self) -> anyhow::Result<()> {
         loop {
-            let exhausted = self.take_inputs();
+            let taken = self.take_inputs();
+            let exhausted = self.search() && taken;
             self.fire()?;
             if self.reporter.reader_gone() {
                 tracing::info!("standard output was closed");
@@ -138,10 +142,7 @@ impl Driver {
             }
             match self.wait(exhausted).await? {
                 Wake::Work => {}
-                Wake::Reader(stream) => match serde_json::to_vec(&self.document()) {
-                    Ok(document) => self.control.answer(stream, document),
-                    Err(error) => tracing::warn!(%error, "the stats document could not be written"),
-                },
+                Wake::Reader(reader) => self.take_question(reader),
                 Wake::Stop => break,
             }
         }
@@ -289,7 +290,7 @@ impl Driver {
             biased;
             _ = interrupt.recv() => Ok(Wake::Stop),
             _ = terminate.recv() => Ok(Wake::Stop),
-            reader = control.accept() => match reader {
+            reader = control.question() => match reader {
                 Ok(reader) => Ok(Wake::Reader(reader)),
                 // Too many open files, or a reader that has gone again: the next one may do better.
                 Err(error) => {
@@ -406,7 +407,7 @@ impl Driver {
         self.role.engine().handle(self.turn.instant, Input::TaiOffset(told));
     }
 
-    fn document(&self) -> Document<'_> {
+    pub(super) fn document(&self) -> Document<'_> {
         let sockets = self.sockets.counters();
         let (xdp, records) = self.plane.as_ref().map(Plane::counters).unwrap_or_default();
         Document {
@@ -429,6 +430,7 @@ impl Driver {
                 clock: self.counters.clock(),
             },
             history: self.reporter.history(),
+            history_withheld: self.reporter.withheld(),
         }
     }
 }

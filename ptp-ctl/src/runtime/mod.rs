@@ -6,6 +6,7 @@ mod drift;
 mod driver;
 mod guard;
 mod plane;
+mod questions;
 mod role;
 mod source;
 mod start;
@@ -16,6 +17,8 @@ mod watch;
 
 #[cfg(test)]
 mod tests;
+
+pub use control::Question;
 
 use crate::config::{Settings, XdpAttachMode};
 use crate::dataplane::Mode;
@@ -34,12 +37,12 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     runtime.block_on(async { start::start(settings)?.run().await })
 }
 
-/// The `stats` document of the controller that runs on this interface; `None` if none does.
+/// What the controller that runs on this interface answers, as JSON; `None` if none runs.
 ///
 /// # Errors
 /// No such interface, or a controller that does not answer.
-pub fn ask_running(run_dir: &Path, interface: &str) -> anyhow::Result<Option<Vec<u8>>> {
-    control::ask(&control::path(run_dir, interface)?)
+pub fn ask_running(run_dir: &Path, interface: &str, question: &Question) -> anyhow::Result<Option<Vec<u8>>> {
+    control::ask(&control::path(run_dir, interface)?, question)
 }
 
 /// The mode as the data plane calls it.

@@ -53,6 +53,14 @@ impl Role {
         }
     }
 
+    /// The server; `None` of a client.
+    pub(super) fn server(&self) -> Option<&Server> {
+        match self {
+            Self::Client(_) => None,
+            Self::Server(server) => Some(server),
+        }
+    }
+
     pub(super) fn counters(&self) -> CounterSet {
         match self {
             Self::Client(client) => client.counters().collect(),

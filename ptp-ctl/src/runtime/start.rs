@@ -21,6 +21,7 @@ use crate::report::{Reporter, Sink, Start};
 use anyhow::Context;
 use ptp_common::time::StampSource;
 use ptp_common::wire::{ClockIdentity, PortIdentity};
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use tokio::signal::unix::{SignalKind, signal};
@@ -96,6 +97,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         system_side,
         followed_utc: None,
         link_up: link_is_up(interface)?,
+        searching: VecDeque::new(),
         clock,
         sockets,
         plane,

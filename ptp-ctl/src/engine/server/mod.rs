@@ -4,10 +4,12 @@ mod clients;
 mod negotiate;
 mod policy;
 mod prefix;
+mod query;
 mod recent;
 mod status;
 
 pub use prefix::{Prefix, PrefixError};
+pub use query::{Found, Search, Wanted};
 pub use status::{ClientStatus, MOST_LISTED, Status, Totals};
 
 use super::config::{LocalTimescale, ServerConfig};

@@ -4,6 +4,7 @@ use super::Key;
 use crate::engine::Instant;
 use crate::engine::client::{GrantStatus, GrantsStatus};
 use crate::engine::server::status::ClientStatus;
+use crate::engine::timers::interval;
 use ptp_common::wire::MessageType;
 
 /// A message type that can be granted.
@@ -100,6 +101,12 @@ impl Client {
             .into_iter()
             .filter(move |&service| grants[service as usize].is_some())
             .map(Service::message_type)
+    }
+
+    /// Messages that go to it each second by its grants: Announce, Sync, and Delay_Resp if it asks as often as it may.
+    pub(in crate::engine::server) fn granted_rate(&self) -> f64 {
+        let rate = |grant: &Grant| interval(grant.log_interval).as_secs_f64().recip();
+        self.grants.iter().flatten().map(rate).sum()
     }
 
     pub(in crate::engine::server) fn status(&self, now: Instant) -> ClientStatus {

@@ -81,6 +81,11 @@ impl Clients {
         self.index.find(hash(&self.hasher, Some(key)), is_it).copied().map(ClientId)
     }
 
+    /// Numbers of places are below that.
+    pub(super) fn places(&self) -> u32 {
+        self.places.len() as u32
+    }
+
     pub(super) fn get(&self, id: ClientId) -> Option<&Client> {
         self.places.get(id.0 as usize)?.as_ref()
     }
