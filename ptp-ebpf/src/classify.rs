@@ -1,13 +1,15 @@
-//! Is this frame a PTP event message from a peer of ours?
+//! Is this frame a PTP event message for us?
 //!
 //! Every other frame leaves with the [`Counter`] that says why. The order of the checks is the policy: first those
 //! that tell apart what is not ours, where every doubt lets the frame pass; drops come last.
 
+use crate::controller::{self, State};
+use crate::octets::{Address, be16, read};
 use crate::timestamp::{self, Stamp};
-use crate::{controller, grants, packet};
+use crate::{packet, peers};
 use aya_ebpf::programs::XdpContext;
 use ptp_common::abi::{Counter, MAX_PAYLOAD};
-use ptp_common::net::checksum::Sum;
+use ptp_common::net::checksum::WordSum;
 use ptp_common::net::{EVENT_PORT, eth, ipv4, ipv6, udp, vlan};
 
 /// Octets of a Sync and of a Delay_Req without TLVs (IEEE 1588-2019, 13.6).
@@ -17,9 +19,12 @@ const MESSAGE_SYNC: u8 = 0x0;
 const MESSAGE_DELAY_REQ: u8 = 0x1;
 const VERSION_PTP: u8 = 2;
 
-/// A message to be handed over.
+/// A message whose sender is to be judged.
 pub(crate) struct Message {
+    pub(crate) kind: Kind,
     pub(crate) stamp: Stamp,
+    /// CLOCK_MONOTONIC in ns.
+    pub(crate) now: u64,
     /// Zero without a tag.
     pub(crate) vlan_tci: u16,
     pub(crate) ip: Ip,
@@ -28,11 +33,18 @@ pub(crate) struct Message {
     pub(crate) payload_offset: usize,
 }
 
-/// What both IP versions say, addresses in IPv6 form.
+/// Which message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sync,
+    DelayReq,
+}
+
+/// What both IP versions say.
 pub(crate) struct Ip {
-    pub(crate) version: u8,
-    pub(crate) source: [u8; 16],
-    pub(crate) destination: [u8; 16],
+    pub(crate) version_4: bool,
+    pub(crate) source: Address,
+    pub(crate) destination: Address,
     header_is_intact: bool,
     /// Where the UDP header begins in the frame.
     payload_offset: usize,
@@ -47,7 +59,7 @@ pub(crate) struct Udp {
 }
 
 #[inline(always)]
-pub(crate) fn classify(context: &XdpContext) -> Result<Message, Counter> {
+pub(crate) fn classify(context: &XdpContext) -> Result<(Message, State), Counter> {
     let (ethertype, vlan_tci, offset) = ethernet(context)?;
     let ip = match ethertype {
         eth::TYPE_IPV4 => ip_version_4(context, offset)?,
@@ -59,7 +71,8 @@ pub(crate) fn classify(context: &XdpContext) -> Result<Message, Counter> {
         return Err(Counter::NotPtpEvent);
     }
     // Before all that takes time, but not before the port is known: other traffic does not pay for it.
-    let stamp = timestamp::rx_stamp(context, controller::wanted_stamp());
+    let controller = controller::get();
+    let stamp = timestamp::rx_stamp(context, controller.map_or(0, |controller| controller.stamp_source));
     let udp = Udp {
         source_port: be16(header, udp::SOURCE_PORT),
         length: be16(header, udp::UDP_LENGTH),
@@ -75,18 +88,27 @@ pub(crate) fn classify(context: &XdpContext) -> Result<Message, Counter> {
     }
 
     let now = timestamp::monotonic();
-    if !controller::is_alive(now) {
+    let state = controller::state(controller.ok_or(Counter::NoController)?, now);
+    if !state.alive && !state.answers {
         return Err(Counter::NoController);
     }
-    grants::check_local(&ip.destination)?;
-    check_peer(context, payload_offset, length - udp::LENGTH, &ip, now)?;
-    if length - udp::LENGTH > MAX_PAYLOAD {
-        return Err(Counter::Oversize);
+    peers::check_local(ip.destination, state.serving)?;
+    let kind = message_kind(context, payload_offset, length - udp::LENGTH)?;
+    Ok((Message { kind, stamp, now, vlan_tci, ip, udp, payload_offset }, state))
+}
+
+impl Message {
+    /// Checks that are due only once the sender is one of ours.
+    #[inline(always)]
+    pub(crate) fn check(&self) -> Result<(), Counter> {
+        if usize::from(self.udp.length) - udp::LENGTH > MAX_PAYLOAD {
+            return Err(Counter::Oversize);
+        }
+        if !self.ip.header_is_intact {
+            return Err(Counter::BadIpChecksum);
+        }
+        Ok(())
     }
-    if !ip.header_is_intact {
-        return Err(Counter::BadIpChecksum);
-    }
-    Ok(Message { stamp, vlan_tci, ip, udp, payload_offset })
 }
 
 /// EtherType behind at most one tag, tag control information, offset of what follows.
@@ -108,6 +130,9 @@ fn ethernet(context: &XdpContext) -> Result<(u16, u16, usize), Counter> {
 #[inline(always)]
 fn ip_version_4(context: &XdpContext, offset: usize) -> Result<Ip, Counter> {
     let header: &[u8; ipv4::LENGTH] = packet::read(context, offset)?;
+    // Whole words before their parts: the compiler then loads each once.
+    let words: [u32; 5] = core::array::from_fn(|index| read(header, 4 * index));
+    let sum = words.into_iter().fold(WordSum::default(), WordSum::and_u32);
     if header[ipv4::PROTOCOL] != udp::PROTOCOL {
         return Err(Counter::NotPtpEvent);
     }
@@ -126,10 +151,10 @@ fn ip_version_4(context: &XdpContext, offset: usize) -> Result<Ip, Counter> {
         return Err(Counter::Malformed);
     }
     Ok(Ip {
-        version: 4,
-        source: ipv4::mapped(array(header, ipv4::SOURCE)),
-        destination: ipv4::mapped(array(header, ipv4::DESTINATION)),
-        header_is_intact: Sum::of(header).folded() == 0xffff,
+        version_4: true,
+        source: Address::mapped(words[ipv4::SOURCE / 4]),
+        destination: Address::mapped(words[ipv4::DESTINATION / 4]),
+        header_is_intact: sum.is_intact(),
         payload_offset: offset + ipv4::LENGTH,
         payload_length: total_length - ipv4::LENGTH,
     })
@@ -147,14 +172,14 @@ fn ip_version_6(context: &XdpContext, offset: usize) -> Result<Ip, Counter> {
     if header[ipv6::VERSION] >> 4 != 6 {
         return Err(Counter::Malformed);
     }
-    let source = array(header, ipv6::SOURCE);
-    let destination = array(header, ipv6::DESTINATION);
+    let source = Address::ipv6(header, ipv6::SOURCE);
+    let destination = Address::ipv6(header, ipv6::DESTINATION);
     // Else an IPv6 packet could pass itself off as one from an IPv4 peer.
-    if ipv6::is_mapped(&source) || ipv6::is_mapped(&destination) {
+    if source.is_mapped() || destination.is_mapped() {
         return Err(Counter::Malformed);
     }
     Ok(Ip {
-        version: 6,
+        version_4: false,
         source,
         destination,
         header_is_intact: true,
@@ -163,9 +188,9 @@ fn ip_version_6(context: &XdpContext, offset: usize) -> Result<Ip, Counter> {
     })
 }
 
-/// Is the payload a message that this peer may send us at `now` (CLOCK_MONOTONIC in ns)?
+/// Which message the payload is.
 #[inline(always)]
-fn check_peer(context: &XdpContext, offset: usize, length: usize, ip: &Ip, now: u64) -> Result<(), Counter> {
+fn message_kind(context: &XdpContext, offset: usize, length: usize) -> Result<Kind, Counter> {
     if length < HEADER_LENGTH {
         return Err(Counter::NotPtp);
     }
@@ -173,28 +198,14 @@ fn check_peer(context: &XdpContext, offset: usize, length: usize, ip: &Ip, now: 
     if header[1] & 0x0f != VERSION_PTP {
         return Err(Counter::NotPtp);
     }
-    let message_type = header[0] & 0x0f;
-    if message_type != MESSAGE_SYNC && message_type != MESSAGE_DELAY_REQ {
-        return Err(Counter::OtherMessage);
-    }
+    let kind = match header[0] & 0x0f {
+        MESSAGE_SYNC => Kind::Sync,
+        MESSAGE_DELAY_REQ => Kind::DelayReq,
+        _ => return Err(Counter::OtherMessage),
+    };
     let message_length = usize::from(be16(header, 2));
     if message_length < SYNC_LENGTH || message_length > length {
         return Err(Counter::NotPtp);
     }
-    if message_type == MESSAGE_SYNC {
-        grants::check_server(&ip.source)
-    } else {
-        grants::check_client(&ip.source, array(header, 20), now)
-    }
-}
-
-#[inline(always)]
-fn be16<const N: usize>(octets: &[u8; N], offset: usize) -> u16 {
-    u16::from_be_bytes(array(octets, offset))
-}
-
-/// `M` octets from `offset`, both of which are constants at every call.
-#[inline(always)]
-fn array<const N: usize, const M: usize>(octets: &[u8; N], offset: usize) -> [u8; M] {
-    core::array::from_fn(|index| octets[offset + index])
+    Ok(kind)
 }

@@ -27,13 +27,13 @@ pub(crate) fn hand_over(context: &XdpContext, message: &Message) -> Counter {
     let payload_length = message.udp.length - udp::LENGTH as u16;
     let record = entry.as_mut_ptr();
     // SAFETY: `record` points to reserved memory of a record's size, aligned to 8, that nobody reads before `submit`.
-    // All of it is written: every field here, the payload as zeros. Zeros are volatile writes: else the compiler makes
+    // The addresses begin at multiples of 8 in it. All of it is written: every field here, the payload as zeros. Zeros are volatile writes: else the compiler makes
     // them calls of a memset that goes octet by octet in a loop.
     let payload = unsafe {
         (&raw mut (*record).stamp_ns).write(message.stamp.nanos);
         (&raw mut (*record).ifindex).write(context.ingress_ifindex() as u32);
         (&raw mut (*record).stamp_source).write(message.stamp.source);
-        (&raw mut (*record).ip_version).write(message.ip.version);
+        (&raw mut (*record).ip_version).write(if message.ip.version_4 { 4 } else { 6 });
         (&raw mut (*record).vlan_tci).write(message.vlan_tci);
         (&raw mut (*record).source_port).write(message.udp.source_port);
         (&raw mut (*record).destination_port).write(EVENT_PORT);
@@ -44,8 +44,8 @@ pub(crate) fn hand_over(context: &XdpContext, message: &Message) -> Counter {
         for index in 0..6 {
             padding.cast::<u8>().add(index).write_volatile(0);
         }
-        (&raw mut (*record).source).write(message.ip.source);
-        (&raw mut (*record).destination).write(message.ip.destination);
+        (&raw mut (*record).source).cast::<[u64; 2]>().write(message.ip.source.0);
+        (&raw mut (*record).destination).cast::<[u64; 2]>().write(message.ip.destination.0);
         let payload = &raw mut (*record).payload;
         // By words: the record is aligned to 8, and the payload begins at a multiple of 8 in it.
         for index in 0..MAX_PAYLOAD / 8 {

@@ -1,6 +1,6 @@
 //! The one bounds-checked access to a frame.
 
-use aya_ebpf::helpers::generated::bpf_xdp_load_bytes;
+use aya_ebpf::helpers::generated::{bpf_xdp_adjust_tail, bpf_xdp_load_bytes};
 use aya_ebpf::programs::XdpContext;
 use ptp_common::abi::Counter;
 
@@ -16,10 +16,29 @@ pub(crate) fn read<const N: usize>(context: &XdpContext, offset: usize) -> Resul
     Ok(unsafe { &*(start as *const [u8; N]) })
 }
 
+/// `N` octets of the frame from `offset`, to be written; `None` when it ends before them.
+#[inline(always)]
+pub(crate) fn write<const N: usize>(context: &mut XdpContext, offset: usize) -> Option<&mut [u8; N]> {
+    let start = context.data() + offset;
+    if start + N > context.data_end() {
+        return None;
+    }
+    // SAFETY: as above; nothing else refers to the frame, for the context is borrowed mutably.
+    Some(unsafe { &mut *(start as *mut [u8; N]) })
+}
+
 /// Octets in the frame.
 #[inline(always)]
 pub(crate) fn length(context: &XdpContext) -> usize {
     context.data_end() - context.data()
+}
+
+/// Makes the frame `length` octets long, at its end; false if there is no room for them.
+#[inline(always)]
+pub(crate) fn resize(context: &mut XdpContext, length: usize) -> bool {
+    let by = length as i32 - self::length(context) as i32;
+    // SAFETY: the context is the program's; no reference to the frame survives, for the context is borrowed mutably.
+    unsafe { bpf_xdp_adjust_tail(context.ctx, by) == 0 }
 }
 
 /// Copies `length` octets of the frame from `offset` to the start of `destination`; false when the frame or the

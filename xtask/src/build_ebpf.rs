@@ -20,8 +20,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
         .arg(&build_dir)
         .env(
             "CARGO_ENCODED_RUSTFLAGS",
-            [&*format!("--cfg=bpf_target_arch=\"{TARGET_ARCH}\""), "-Cdebuginfo=2", "-Clink-arg=--btf"]
-                .join("\x1f"),
+            [
+                &*format!("--cfg=bpf_target_arch=\"{TARGET_ARCH}\""),
+                "-Cdebuginfo=2",
+                "-Clink-arg=--btf",
+                "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
+            ]
+            .join("\x1f"),
         )
         .current_dir(workspace_root())
         .status()

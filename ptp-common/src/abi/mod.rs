@@ -3,13 +3,26 @@
 //! `repr(C)`, explicit padding, integers and byte arrays only. Numbers are in host order, addresses and identities
 //! as they stand on the wire. Any change to a layout here raises [`ABI_VERSION`].
 
+mod clients;
+mod fan_out;
+mod serving;
+
+pub use clients::{
+    Bucket, Client, DELAY_REQ_BURST, MAX_CLIENTS, PLACES, PROBES, SERVICE_ANNOUNCE, SERVICE_DELAY_RESP,
+    SERVICE_SYNC, TICK_SHIFT, TOMBSTONE, bucket, buckets, client_of, hash, interval_ns, place,
+};
+pub use fan_out::{DUE_LENGTH, Due, FanOutCounter, MAX_NEXT_HOPS, NextHop};
+pub use serving::{ServedTime, Serving};
+
 /// Raised with every change of a layout or of the meaning of a field in this module.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// Names of the program and its maps, in the object and (for the maps) in bpffs.
 pub mod names {
     /// The XDP program.
     pub const PROGRAM: &str = "ptp_xdp";
+    /// The XDP program that fills live frames with Sync and Announce.
+    pub const FAN_OUT: &str = "ptp_fan_out";
     /// `Array<Config>` with one entry, written once by the loader.
     pub const CONFIG: &str = "PTP_CONFIG";
     /// `Array<Controller>` with one entry, written again and again by the controller.
@@ -18,8 +31,18 @@ pub mod names {
     pub const LOCAL: &str = "PTP_LOCAL";
     /// `HashMap<ServerKey, u32>`: whose Sync this machine's client takes. The value is not used.
     pub const SERVERS: &str = "PTP_SERVERS";
-    /// `HashMap<ClientKey, ClientGrant>`: whose Delay_Req this machine's server takes.
+    /// `Array<Client>`: everyone with a grant of this machine's server, and what was granted. Entry 0 is nobody's.
     pub const CLIENTS: &str = "PTP_CLIENTS";
+    /// `Array<Bucket>`: where in [`CLIENTS`] a client is.
+    pub const BUCKETS: &str = "PTP_BUCKETS";
+    /// `Array<Serving>` with two entries: what a server answers and sends; `Controller::serving` says which holds.
+    pub const SERVING: &str = "PTP_SERVING";
+    /// `Array<NextHop>`: where Sync and Announce leave to. Entry 0 is nowhere.
+    pub const NEXT_HOPS: &str = "PTP_NEXT_HOPS";
+    /// `Array<Due>` with one entry: what the next run of [`FAN_OUT`] sends.
+    pub const DUE: &str = "PTP_DUE";
+    /// `PerCpuArray<u64>`, indexed by `FanOutCounter`.
+    pub const FAN_OUT_COUNTERS: &str = "PTP_FAN_OUT";
     /// `RingBuf` of `EventRecord`.
     pub const EVENTS: &str = "PTP_EVENTS";
     /// `PerCpuArray<u64>`, indexed by `Counter`.
@@ -38,8 +61,6 @@ pub const RING_SIZE: u32 = 1 << 20;
 pub const MAX_LOCAL: u32 = 256;
 /// Most entries of the map [`names::SERVERS`].
 pub const MAX_SERVERS: u32 = 256;
-/// Most entries of the map [`names::CLIENTS`].
-pub const MAX_CLIENTS: u32 = 65_536;
 
 /// What the loader tells the program.
 #[repr(C)]
@@ -51,6 +72,10 @@ pub struct Config {
     pub mode: u32,
     /// 1: loaded for its interface (device-bound), so that it can read the NIC's stamps; 0: not.
     pub device_bound: u32,
+    /// Entries of the map [`names::BUCKETS`] that are in use, at least 1.
+    pub buckets: u32,
+    /// Starts every [`hash`]: nobody outside can choose whom a client collides with.
+    pub hash_seed: u64,
 }
 
 /// [`Config::mode`]: in the driver.
@@ -64,10 +89,12 @@ pub const MODE_GENERIC: u32 = 2;
 pub struct Controller {
     /// CLOCK_MONOTONIC in ns when the controller was last alive; 0 = never.
     pub alive_ns: u64,
+    /// CLOCK_MONOTONIC in ns until which granted clients are answered, alive or not; 0 = this is no server.
+    pub answers_until_ns: u64,
     /// The stamps that it wants: [`STAMP_XDP_SOFTWARE`] or [`STAMP_XDP_HARDWARE`].
     pub stamp_source: u32,
-    /// Zero.
-    pub padding: u32,
+    /// Which entry of [`names::SERVING`] holds: the controller writes the other one and then changes this.
+    pub serving: u32,
 }
 
 /// An address of this machine at which PTP is received: a router's interface must not take what it forwards.
@@ -84,26 +111,6 @@ pub struct LocalKey {
 pub struct ServerKey {
     /// Source address of the Sync.
     pub address: [u8; 16],
-}
-
-/// A client whose Delay_Req messages are taken: two behind one address are two.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientKey {
-    /// Source address of the Delay_Req, IPv4-mapped.
-    pub address: [u8; 16],
-    /// `sourcePortIdentity` of the Delay_Req.
-    pub port_identity: [u8; 10],
-    /// Zero.
-    pub padding: [u8; 2],
-}
-
-/// What a client was granted.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientGrant {
-    /// CLOCK_MONOTONIC in ns at which the grant of Delay_Resp ends; the program takes nothing after it.
-    pub expires_ns: u64,
 }
 
 /// [`EventRecord::stamp_source`]: the stamp that the controller wants could not be had; `stamp_ns` is 0.
@@ -178,17 +185,30 @@ pub enum Counter {
     NotPtp,
     /// A PTP event message longer than [`MAX_PAYLOAD`]; passed.
     Oversize,
-    /// An event message other than Sync and Delay_Req; passed.
+    /// An event message other than Sync and, at a server, Delay_Req; passed.
     OtherMessage,
     /// A Sync from an address that is no configured server; passed.
     UnknownServer,
-    /// A Delay_Req from a client without a grant; passed.
+    /// A Delay_Req from a client without a grant; dropped.
     UnknownClient,
     /// A Delay_Req from a client whose grant has ended; dropped.
     GrantExpired,
+    /// A Delay_Req from a client without a grant, or whose grant has ended: handed over, so that the controller can tell
+    /// the client. Few of them: the rest is dropped and counted as the two above.
+    Reported,
+    /// A Delay_Req beyond the granted rate; dropped.
+    AboveRate,
+    /// A Delay_Req of another domain or sdoId; dropped.
+    WrongDomain,
+    /// A Delay_Req was answered: the frame went back as the Delay_Resp.
+    Answered,
+    /// A Delay_Req that is to be answered with the NIC's stamp, which there was not; dropped.
+    NoStamp,
+    /// A Delay_Req whose UDP checksum is wrong; dropped, as the stack would.
+    BadUdpChecksum,
     /// From a peer of ours, but the IPv4 header checksum is wrong; dropped, as the stack would.
     BadIpChecksum,
-    /// No heartbeat of a controller for [`HEARTBEAT_TIMEOUT_NS`]; passed.
+    /// No heartbeat of a controller for [`HEARTBEAT_TIMEOUT_NS`], and not one of those that are answered without; passed.
     NoController,
     /// The ring buffer was full; dropped.
     RingFull,
@@ -196,7 +216,7 @@ pub enum Counter {
 
 impl Counter {
     /// All of them, in index order, with the name used in every report.
-    pub const ALL: [(Self, &'static str); 17] = [
+    pub const ALL: [(Self, &'static str); 23] = [
         (Self::Taken, "taken"),
         (Self::NotPtpEvent, "not_ptp_event"),
         (Self::IpOptions, "ip_options"),
@@ -211,6 +231,12 @@ impl Counter {
         (Self::UnknownServer, "unknown_server"),
         (Self::UnknownClient, "unknown_client"),
         (Self::GrantExpired, "grant_expired"),
+        (Self::Reported, "reported"),
+        (Self::AboveRate, "above_rate"),
+        (Self::WrongDomain, "wrong_domain"),
+        (Self::Answered, "answered"),
+        (Self::NoStamp, "no_stamp"),
+        (Self::BadUdpChecksum, "bad_udp_checksum"),
         (Self::BadIpChecksum, "bad_ip_checksum"),
         (Self::NoController, "no_controller"),
         (Self::RingFull, "ring_full"),

@@ -4,6 +4,7 @@ use super::print_json;
 use crate::config::{DEFAULT_BPFFS, XdpAttachMode};
 use crate::dataplane::{self, Mode, probe};
 use crate::runtime::attach_mode;
+use ptp_common::abi::MAX_CLIENTS;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +17,10 @@ pub(super) struct Args {
     /// In the driver, or in the network stack
     #[arg(long, value_enum, value_name = "MODE", default_value_t = XdpAttachMode::Native)]
     xdp_mode: XdpAttachMode,
+    /// Room for a server's clients, 0 to 4194303: 69 octets of memory each
+    #[arg(long, value_name = "N", default_value_t = 65_536,
+        value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_CLIENTS)))]
+    max_clients: u32,
     /// Where bpffs is mounted
     #[arg(long, value_name = "DIR", default_value = DEFAULT_BPFFS)]
     bpffs: PathBuf,
@@ -41,6 +46,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bpffs: args.bpffs.clone(),
         // It then serves a controller of any clock.
         nic_stamps: mode == Mode::Native && probe::can_read_nic_stamps(&args.interface)?,
+        max_clients: args.max_clients,
     };
     let done = dataplane::attach(&options)?;
     let report = Report {

@@ -37,6 +37,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         mode: Mode::Native,
         bpffs: args.bpffs.clone(),
         nic_stamps: false,
+        max_clients: 0,
     };
     if !args.force && dataplane::is_in_use(&options)? {
         bail!(

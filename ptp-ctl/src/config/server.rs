@@ -10,6 +10,7 @@ use crate::engine::server::Prefix;
 use ptp_common::wire::ClockQuality;
 use serde::Deserialize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Flags of `ptp-ctl server` and keys of `[server]`.
 #[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
@@ -69,7 +70,7 @@ pub struct ServerOptions {
     /// How the time of a Sync is told
     #[arg(long, value_enum, value_name = "MODE", default_value_t = defaults().sync_mode)]
     pub sync_mode: SyncMode,
-    /// Clients served at most, 1 to 65536
+    /// Clients served at most, 1 to 4194303
     #[arg(long, value_name = "N", default_value_t = defaults().max_clients)]
     pub max_clients: i64,
     /// Longest duration granted, seconds, 5 to 86400
@@ -90,6 +91,9 @@ pub struct ServerOptions {
     /// Serve only addresses with this prefix; may be given several times
     #[arg(long, value_name = "PREFIX")]
     pub allow: Vec<Prefix>,
+    /// How long an attached XDP program answers without this controller where it steers the clock, seconds, 0 to 3600
+    #[arg(long, value_name = "S", default_value_t = defaults().max_unattended)]
+    pub max_unattended: i64,
     /// DSCP of everything sent, 0 to 63
     #[arg(long, value_name = "N", default_value_t = defaults().dscp)]
     pub dscp: i64,
@@ -133,6 +137,7 @@ impl Default for ServerOptions {
             min_log_interval: -7,
             min_log_announce_interval: -3,
             allow: Vec::new(),
+            max_unattended: 30,
             dscp: 56,
             bpffs: DEFAULT_BPFFS.into(),
             run_dir: DEFAULT_RUN_DIR.into(),
@@ -154,7 +159,10 @@ pub struct ServerSettings {
     clock_quality: ClockQuality,
     time_source: u8,
     two_step: bool,
-    policy: Policy,
+    /// Who is served how much.
+    pub policy: Policy,
+    /// How long the XDP program answers without us where we steer the clock.
+    pub max_unattended: Duration,
 }
 
 impl ServerSettings {
@@ -212,6 +220,12 @@ impl ServerOptions {
             )?,
             two_step: self.sync_mode == SyncMode::TwoStep,
             policy: self.policy(&check)?,
+            max_unattended: Duration::from_secs(check.range(
+                "max-unattended",
+                self.max_unattended,
+                0..=3600,
+                " s; 30 is the default",
+            )?),
             common: common.clone(),
         };
         Ok(Settings { common, role: Role::Server(server) })
@@ -227,7 +241,7 @@ impl ServerOptions {
             max_clients: check.range(
                 "max-clients",
                 self.max_clients,
-                1..=65_536,
+                1..=4_194_303,
                 "; 512 is what ATR devices serve",
             )?,
             max_duration: check.range(

@@ -4,6 +4,7 @@ use super::Mode;
 use super::holder::Holder;
 use aya::maps::MapError;
 use aya::programs::ProgramError;
+use ptp_common::wire::MessageType;
 use std::io;
 use std::path::PathBuf;
 
@@ -152,6 +153,22 @@ pub enum DataPlaneError {
         /// What was asked for.
         wanted: Mode,
     },
+    /// The pinned program's table of clients was made for fewer.
+    #[error(
+        "the program attached to {interface} has room for {pinned} clients, not for {wanted}: run `ptp-ctl detach \
+         {interface}` and `ptp-ctl attach {interface} --max-clients {wanted}`"
+    )]
+    TooSmall {
+        /// The interface.
+        interface: String,
+        /// Its clients at most.
+        pinned: u32,
+        /// What was asked for.
+        wanted: u32,
+    },
+    /// A message type that nobody grants.
+    #[error("{0:?} is nothing that a client is granted")]
+    NoService(MessageType),
     /// Two controllers at once.
     #[error("another ptp-ctl uses the pinned program of {interface}; stop it first")]
     InUse {

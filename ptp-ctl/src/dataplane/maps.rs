@@ -1,28 +1,39 @@
 //! The program's maps with their types, fresh from the object or from their pins.
 
+use super::clients::Clients;
 use super::error::DataPlaneError;
 use super::pod::Plain;
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
-use ptp_common::abi::{ABI_VERSION, ClientGrant, ClientKey, Config, Controller, LocalKey, ServerKey, names};
+use ptp_common::abi::{ABI_VERSION, Config, Controller, LocalKey, NextHop, ServerKey, Serving, names};
 use std::path::Path;
 
 /// Those that are pinned: all of them.
-pub(super) const NAMES: [&str; 7] = [
+pub(super) const NAMES: [&str; 12] = [
     names::CONFIG,
     names::CONTROLLER,
     names::LOCAL,
     names::SERVERS,
     names::CLIENTS,
+    names::BUCKETS,
+    names::SERVING,
+    names::NEXT_HOPS,
+    names::DUE,
     names::EVENTS,
     names::COUNTERS,
+    names::FAN_OUT_COUNTERS,
 ];
 
+#[expect(dead_code, reason = "the maps of the fan-out wait for it")]
 pub(super) struct Maps {
     pub(super) controller: Array<MapData, Plain<Controller>>,
     pub(super) local: HashMap<MapData, Plain<LocalKey>, u32>,
     pub(super) servers: HashMap<MapData, Plain<ServerKey>, u32>,
-    pub(super) clients: HashMap<MapData, Plain<ClientKey>, Plain<ClientGrant>>,
+    pub(super) clients: Clients,
+    pub(super) serving: Array<MapData, Plain<Serving>>,
+    pub(super) next_hops: Array<MapData, Plain<NextHop>>,
+    pub(super) due: MapData,
+    pub(super) fan_out_counters: PerCpuArray<MapData, u64>,
     pub(super) events: RingBuf<MapData>,
     pub(super) counters: PerCpuArray<MapData, u64>,
 }
@@ -43,11 +54,19 @@ impl Maps {
     fn collect(
         mut map: impl FnMut(&'static str) -> Result<Map, DataPlaneError>,
     ) -> Result<Self, DataPlaneError> {
+        let config: Array<MapData, Plain<Config>> = typed(map(names::CONFIG)?, names::CONFIG)?;
+        let Plain(config) = config.get(&0, 0).map_err(access(names::CONFIG))?;
+        let clients = array(map(names::CLIENTS)?, names::CLIENTS)?;
+        let buckets = array(map(names::BUCKETS)?, names::BUCKETS)?;
         Ok(Self {
             controller: typed(map(names::CONTROLLER)?, names::CONTROLLER)?,
             local: typed(map(names::LOCAL)?, names::LOCAL)?,
             servers: typed(map(names::SERVERS)?, names::SERVERS)?,
-            clients: typed(map(names::CLIENTS)?, names::CLIENTS)?,
+            clients: Clients::of(&clients, &buckets, &config)?,
+            serving: typed(map(names::SERVING)?, names::SERVING)?,
+            next_hops: typed(map(names::NEXT_HOPS)?, names::NEXT_HOPS)?,
+            due: array(map(names::DUE)?, names::DUE)?,
+            fan_out_counters: typed(map(names::FAN_OUT_COUNTERS)?, names::FAN_OUT_COUNTERS)?,
             events: typed(map(names::EVENTS)?, names::EVENTS)?,
             counters: typed(map(names::COUNTERS)?, names::COUNTERS)?,
         })
@@ -55,11 +74,10 @@ impl Maps {
 }
 
 /// Tells the program that it may work.
-pub(super) fn write_config(ebpf: &mut Ebpf, mode: u32, device_bound: bool) -> Result<(), DataPlaneError> {
+pub(super) fn write_config(ebpf: &mut Ebpf, config: Config) -> Result<(), DataPlaneError> {
     let map = ebpf
         .map_mut(names::CONFIG)
         .ok_or_else(|| DataPlaneError::BadObject(format!("it has no map {}", names::CONFIG)))?;
-    let config = Config { abi_version: ABI_VERSION, mode, device_bound: device_bound.into() };
     Array::<_, Plain<Config>>::try_from(map)
         .and_then(|mut map| map.set(0, Plain(config), 0))
         .map_err(access(names::CONFIG))
@@ -83,6 +101,14 @@ pub(super) fn open_pinned_counters(directory: &Path) -> Result<PerCpuArray<MapDa
 
 fn open_pin(directory: &Path, name: &'static str) -> Result<Map, DataPlaneError> {
     MapData::from_pin(directory.join(name)).and_then(Map::from_map_data).map_err(access(name))
+}
+
+/// The map itself, of an array whose entries aya need not know.
+fn array(map: Map, name: &'static str) -> Result<MapData, DataPlaneError> {
+    match map {
+        Map::Array(data) => Ok(data),
+        _ => Err(DataPlaneError::BadObject(format!("{name} is no array"))),
+    }
 }
 
 fn typed<T: TryFrom<Map, Error = MapError>>(map: Map, name: &'static str) -> Result<T, DataPlaneError> {

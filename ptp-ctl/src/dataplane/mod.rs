@@ -3,6 +3,7 @@
 //! [`DataPlane::open`] is for a controller: it uses what [`attach`] pinned, else attaches for its own lifetime.
 
 mod attach;
+mod clients;
 mod counters;
 mod device_bound;
 mod error;
@@ -10,6 +11,7 @@ mod events;
 mod holder;
 mod kfunc;
 mod log;
+mod mapping;
 mod maps;
 mod netlink;
 mod object;
@@ -31,7 +33,8 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use pins::{Pins, State, pin_error};
 use pod::Plain;
-use ptp_common::abi::{self, ClientGrant, ClientKey, Controller, LocalKey, ServerKey, names};
+use ptp_common::abi::{self, Controller, LocalKey, ServerKey, Serving, TICK_SHIFT, names};
+use ptp_common::wire::MessageType;
 use std::fmt;
 use std::fs::File;
 use std::net::IpAddr;
@@ -91,6 +94,21 @@ pub struct Options {
     /// The stamps are to be the NIC's (`xdp-hw`) instead of the program's own (`xdp-sw`): never one for the other.
     /// [`attach`] then makes a program that can read them, which serves both kinds of controllers.
     pub nic_stamps: bool,
+    /// Room for a server's clients, 0 to [`abi::MAX_CLIENTS`].
+    pub max_clients: u32,
+}
+
+/// One service of a client of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Announce, Sync or Delay_Resp.
+    pub message_type: MessageType,
+    /// logInterMessagePeriod.
+    pub log_interval: i8,
+    /// Its end, CLOCK_MONOTONIC in ns.
+    pub expires: u64,
+    /// Of a Delay_Resp: t4 is to be the NIC's stamp.
+    pub nic_stamp: bool,
 }
 
 /// The program at work for one controller.
@@ -104,7 +122,11 @@ pub struct DataPlane {
     records: RecordCounters,
     log: ProgramLog,
     hold: Hold,
+    /// What the program was told last.
+    controller: Controller,
 }
+
+const SILENT: Controller = Controller { alive_ns: 0, answers_until_ns: 0, stamp_source: 0, serving: 0 };
 
 /// What keeps the program at the hook, or us its only user.
 enum Hold {
@@ -154,7 +176,7 @@ impl DataPlane {
         let mode = loaded.mode;
         let hold = Hold::Own(Box::new(loaded));
         let records = RecordCounters::default();
-        Ok(Self { maps, mode, nic_stamps, ifindex, program_id, records, log, hold })
+        Ok(Self { maps, mode, nic_stamps, ifindex, program_id, records, log, hold, controller: SILENT })
     }
 
     /// Says that the controller is alive at `now` (CLOCK_MONOTONIC, ns). To be repeated well within
@@ -162,7 +184,16 @@ impl DataPlane {
     pub fn heartbeat(&mut self, now: u64) -> Result<(), DataPlaneError> {
         self.log.flush();
         let source = if self.nic_stamps { abi::STAMP_XDP_HARDWARE } else { abi::STAMP_XDP_SOFTWARE };
-        self.tell(Controller { alive_ns: now, stamp_source: source.into(), padding: 0 })
+        self.tell(Controller { alive_ns: now, stamp_source: source.into(), ..self.controller })
+    }
+
+    /// Makes the program a server's: what it answers and sends, and until when (CLOCK_MONOTONIC, ns) it answers clients
+    /// without hearing from the controller.
+    pub fn serve(&mut self, serving: &Serving, answers_until: u64) -> Result<(), DataPlaneError> {
+        // The program reads the other one meanwhile.
+        let next = self.controller.serving ^ 1;
+        self.maps.serving.set(next, Plain(*serving), 0).map_err(access(names::SERVING))?;
+        self.tell(Controller { serving: next, answers_until_ns: answers_until, ..self.controller })
     }
 
     /// The servers whose Sync messages are taken: these and no others.
@@ -177,21 +208,41 @@ impl DataPlane {
         peers::replace(&mut self.maps.local, names::LOCAL, abi::MAX_LOCAL, keys)
     }
 
-    /// Delay_Req of this client are taken until `expires` (CLOCK_MONOTONIC, ns). A later grant replaces an earlier.
+    /// Serves a client until the grant ends. A later grant replaces an earlier.
     pub fn grant(
         &mut self,
         client: IpAddr,
         port_identity: [u8; 10],
-        expires: u64,
+        grant: Grant,
     ) -> Result<(), DataPlaneError> {
-        let grant = Plain(ClientGrant { expires_ns: expires });
-        let key = client_key(client, port_identity);
-        peers::insert(&mut self.maps.clients, names::CLIENTS, abi::MAX_CLIENTS, key, grant)
+        let service = service(grant.message_type)?;
+        let index = self.maps.clients.insert(&(events::octets(client), port_identity))?;
+        self.maps.clients.update(index, |client| {
+            client.log_intervals[service] = grant.log_interval;
+            client.expires[service] = (grant.expires >> TICK_SHIFT).try_into().unwrap_or(u32::MAX);
+            if service == abi::SERVICE_DELAY_RESP {
+                client.stamp_source =
+                    if grant.nic_stamp { abi::STAMP_XDP_HARDWARE } else { abi::STAMP_XDP_SOFTWARE };
+            }
+        });
+        Ok(())
     }
 
-    /// Delay_Req of this client are taken no more. Harmless without a grant.
-    pub fn revoke(&mut self, client: IpAddr, port_identity: [u8; 10]) -> Result<(), DataPlaneError> {
-        peers::remove(&mut self.maps.clients, names::CLIENTS, client_key(client, port_identity))
+    /// Ends a service of a client. Harmless without a grant.
+    pub fn revoke(
+        &mut self,
+        client: IpAddr,
+        port_identity: [u8; 10],
+        message_type: MessageType,
+    ) -> Result<(), DataPlaneError> {
+        let service = service(message_type)?;
+        let key = (events::octets(client), port_identity);
+        let Some(index) = self.maps.clients.find(&key) else { return Ok(()) };
+        self.maps.clients.update(index, |client| client.expires[service] = 0);
+        if self.maps.clients.get(index).expires == [0; 3] {
+            self.maps.clients.remove(&key);
+        }
+        Ok(())
     }
 
     /// Becomes readable when there are events.
@@ -278,7 +329,15 @@ impl DataPlane {
             records: RecordCounters::default(),
             log: ProgramLog::of(program_id),
             hold: Hold::Pinned(lock),
+            controller: SILENT,
         };
+        if plane.maps.clients.capacity() < options.max_clients {
+            return Err(DataPlaneError::TooSmall {
+                interface: options.interface.clone(),
+                pinned: plane.maps.clients.capacity(),
+                wanted: options.max_clients,
+            });
+        }
         plane.retire()?;
         // What is in the ring was stamped for a controller that is gone.
         while plane.maps.events.next().is_some() {}
@@ -286,14 +345,15 @@ impl DataPlane {
     }
 
     fn tell(&mut self, controller: Controller) -> Result<(), DataPlaneError> {
+        self.controller = controller;
         self.maps.controller.set(0, Plain(controller), 0).map_err(access(names::CONTROLLER))
     }
 
     /// Takes no more packets, and forgets all peers.
     fn retire(&mut self) -> Result<(), DataPlaneError> {
-        self.tell(Controller { alive_ns: 0, stamp_source: 0, padding: 0 })?;
+        self.tell(SILENT)?;
+        self.maps.clients.clear();
         peers::clear(&mut self.maps.servers, names::SERVERS)?;
-        peers::clear(&mut self.maps.clients, names::CLIENTS)?;
         peers::clear(&mut self.maps.local, names::LOCAL)
     }
 }
@@ -324,6 +384,12 @@ pub fn read_pinned_counters(
     counters::read(&maps::open_pinned_counters(pins.directory())?).map(Some)
 }
 
-fn client_key(client: IpAddr, port_identity: [u8; 10]) -> ClientKey {
-    ClientKey { address: events::octets(client), port_identity, padding: [0; 2] }
+/// Its number in the table of clients.
+fn service(message_type: MessageType) -> Result<usize, DataPlaneError> {
+    match message_type {
+        MessageType::Announce => Ok(abi::SERVICE_ANNOUNCE),
+        MessageType::Sync => Ok(abi::SERVICE_SYNC),
+        MessageType::DelayResp => Ok(abi::SERVICE_DELAY_RESP),
+        other => Err(DataPlaneError::NoService(other)),
+    }
 }

@@ -5,7 +5,8 @@ use super::kfunc::{self, Replacement};
 use super::{Mode, Options, device_bound, maps, probe};
 use aya::programs::{ProgramError, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use ptp_common::abi::names;
+use ptp_common::abi::{self, ABI_VERSION, Config, MAX_NEXT_HOPS, PROBES, names};
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 
 /// From the build script; empty when there was none to embed.
@@ -26,9 +27,9 @@ pub struct Loaded {
 }
 
 /// Loads program and maps, for any interface: it cannot read the NIC's stamps. `mode` is what the config map tells
-/// whoever finds it pinned.
-pub fn load(mode: Mode) -> Result<Loaded, DataPlaneError> {
-    let (ebpf, _) = load_maps(mode, Replacement::Unsupported, false)?;
+/// whoever finds it pinned; there is room for `max_clients` clients of a server.
+pub fn load(mode: Mode, max_clients: u32) -> Result<Loaded, DataPlaneError> {
+    let (ebpf, _) = load_maps(mode, Replacement::Unsupported, false, max_clients)?;
     let mut loaded = Loaded { ebpf, mode, bound: None };
     loaded.program()?.load().map_err(|error| match error {
         ProgramError::LoadError { io_error, verifier_log } => {
@@ -44,22 +45,27 @@ pub fn load(mode: Mode) -> Result<Loaded, DataPlaneError> {
 /// Loads program and maps as the options have it.
 pub(super) fn load_for(options: &Options, ifindex: u32) -> Result<Loaded, DataPlaneError> {
     match (options.nic_stamps, options.mode) {
-        (false, mode) => load(mode),
-        (true, Mode::Native) => load_device_bound(ifindex, &options.bpffs),
+        (false, mode) => load(mode, options.max_clients),
+        (true, Mode::Native) => load_device_bound(ifindex, &options.bpffs, options.max_clients),
         (true, Mode::Generic) => Err(DataPlaneError::NicStampsGeneric),
     }
 }
 
 /// Loads program and maps for one interface, in native mode: the program can read the NIC's stamps. It cannot be run
 /// with BPF_PROG_TEST_RUN.
-fn load_device_bound(ifindex: u32, bpffs: &Path) -> Result<Loaded, DataPlaneError> {
-    let (ebpf, object) = load_maps(Mode::Native, Replacement::kernel()?, true)?;
+fn load_device_bound(ifindex: u32, bpffs: &Path, max_clients: u32) -> Result<Loaded, DataPlaneError> {
+    let (ebpf, object) = load_maps(Mode::Native, Replacement::kernel()?, true, max_clients)?;
     let bound = Some(device_bound::load(&ebpf, &object, ifindex, bpffs)?);
     Ok(Loaded { ebpf, mode: Mode::Native, bound })
 }
 
 /// Makes the maps of the object; returns it too, as it was loaded.
-fn load_maps(mode: Mode, stamp: Replacement, device_bound: bool) -> Result<(Ebpf, Vec<u8>), DataPlaneError> {
+fn load_maps(
+    mode: Mode,
+    stamp: Replacement,
+    device_bound: bool,
+    max_clients: u32,
+) -> Result<(Ebpf, Vec<u8>), DataPlaneError> {
     if !is_embedded() {
         return Err(DataPlaneError::NoObject);
     }
@@ -68,10 +74,24 @@ fn load_maps(mode: Mode, stamp: Replacement, device_bound: bool) -> Result<(Ebpf
         return Err(DataPlaneError::Privileges { missing: missing.join(" and ") });
     }
     let object = kfunc::replace(OBJECT, stamp)?;
+    let config = Config {
+        abi_version: ABI_VERSION,
+        mode: mode.code(),
+        device_bound: device_bound.into(),
+        buckets: abi::buckets(max_clients),
+        // Its keys are random.
+        hash_seed: RandomState::new().hash_one(0),
+    };
     // The kernel's types are not needed: the program uses none.
-    let mut ebpf =
-        EbpfLoader::new().btf(None).load(&object).map_err(|error| DataPlaneError::Load(error.into()))?;
-    maps::write_config(&mut ebpf, mode.code(), device_bound)?;
+    let mut ebpf = EbpfLoader::new()
+        .btf(None)
+        // Entry 0 is nobody's, and nowhere.
+        .map_max_entries(names::CLIENTS, max_clients + 1)
+        .map_max_entries(names::BUCKETS, config.buckets + PROBES)
+        .map_max_entries(names::NEXT_HOPS, (max_clients + 1).min(MAX_NEXT_HOPS))
+        .load(&object)
+        .map_err(|error| DataPlaneError::Load(error.into()))?;
+    maps::write_config(&mut ebpf, config)?;
     Ok((ebpf, object))
 }
 

@@ -23,7 +23,7 @@ pub use time::Instant;
 use event::Event;
 use ptp_common::net::Channel;
 use ptp_common::time::{Interval, Timestamp};
-use ptp_common::wire::PortIdentity;
+use ptp_common::wire::{MessageType, PortIdentity};
 use std::net::IpAddr;
 
 /// What the driver tells the engine.
@@ -76,21 +76,27 @@ pub enum Output {
     },
     /// Steer the local clock.
     Steer(servo::Decision),
-    /// The server's data plane shall take Delay_Req of this client until then.
+    /// The server's data plane shall serve this client until then.
     Grant {
         /// The client's address.
         client: IpAddr,
         /// Its `sourcePortIdentity`.
         port_identity: PortIdentity,
-        /// End of its grant of Delay_Resp.
+        /// What was granted: Announce, Sync or Delay_Resp.
+        message_type: MessageType,
+        /// The granted logInterMessagePeriod.
+        log_interval: i8,
+        /// End of the grant.
         expires: Instant,
     },
-    /// The server's data plane shall take no more Delay_Req of this client.
+    /// The server's data plane shall no longer serve this client.
     Revoke {
         /// The client's address.
         client: IpAddr,
         /// Its `sourcePortIdentity`.
         port_identity: PortIdentity,
+        /// What has ended: Announce, Sync or Delay_Resp.
+        message_type: MessageType,
     },
     /// A complete exchange, for reports; steering comes as [`Output::Steer`].
     Sample(client::Sample),

@@ -251,6 +251,7 @@ impl Driver {
             && let Some(plane) = &mut self.plane
         {
             plane.heartbeat(now);
+            self.serve();
         }
         if self.schedule.guard.take(now) {
             self.look_at_clock()?;
@@ -275,6 +276,13 @@ impl Driver {
         let stamps = self.sockets.next_deadline().map(|deadline| self.monotonic.instant(deadline));
         let next = [engine, stamps].into_iter().flatten().fold(self.schedule.next(), Instant::min);
         self.timer.set(next)
+    }
+
+    /// A server's program answers by this clock.
+    pub(super) fn serve(&mut self) {
+        if let (Some(plane), Role::Server(server)) = (&mut self.plane, &self.role) {
+            plane.serve(self.turn.instant, &server.templates(), &*self.clock, self.tai_offset);
+        }
     }
 
     /// Sleeps until there is something to do; with `block` false only looks.
@@ -317,14 +325,14 @@ impl Driver {
                     self.send(to, channel, packet, token, origin);
                 }
                 Output::Steer(decision) => self.steer(decision),
-                Output::Grant { client, port_identity, expires } => {
+                Output::Grant { client, port_identity, message_type, log_interval, expires } => {
                     if let Some(plane) = &mut self.plane {
-                        plane.grant(client, port_identity, expires);
+                        plane.grant(client, port_identity, message_type, log_interval, expires);
                     }
                 }
-                Output::Revoke { client, port_identity } => {
+                Output::Revoke { client, port_identity, message_type } => {
                     if let Some(plane) = &mut self.plane {
-                        plane.revoke(client, port_identity);
+                        plane.revoke(client, port_identity, message_type);
                     }
                 }
                 Output::Sample(sample) => self.reporter.sample(realtime_nanos(), &sample),
@@ -405,6 +413,7 @@ impl Driver {
         // Any real offset fits: a kernel that says otherwise is as good as one that does not know.
         let told = offset.and_then(|seconds| i16::try_from(seconds).ok());
         self.role.engine().handle(self.turn.instant, Input::TaiOffset(told));
+        self.serve();
     }
 
     pub(super) fn document(&self) -> Document<'_> {

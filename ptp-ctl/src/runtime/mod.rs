@@ -8,6 +8,7 @@ mod guard;
 mod plane;
 mod questions;
 mod role;
+mod serving;
 mod source;
 mod start;
 mod supervise;

@@ -1,21 +1,30 @@
 //! The XDP data plane as the loop uses it: what it refuses is counted and said once, never fatal.
 
 use super::attach_mode;
+use super::serving::{self, ServedClock};
 use super::watch::watch;
+use crate::clock::Clock;
 use crate::config::{self, Common, DEFAULT_BPFFS};
-use crate::dataplane::{DataPlane, DataPlaneError, Options, ReceivedEvent, probe};
+use crate::dataplane::{DataPlane, DataPlaneError, Grant, Options, ReceivedEvent, probe};
 use crate::engine::Instant;
-use crate::net::interface_addresses;
+use crate::engine::server::Templates;
+use crate::net::{driver, interface_addresses};
 use crate::report::CounterSet;
 use anyhow::Context;
-use ptp_common::wire::PortIdentity;
+use ptp_common::abi::ServedTime;
+use ptp_common::wire::{MessageType, PortIdentity};
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 
 /// Records taken in one go, so that the ring does not starve the sockets.
 const BATCH: usize = 256;
+/// Of stamps that nobody is answered with.
+const UNKNOWN: ServedTime = ServedTime { reference_ns: 0, offset_ns: 0, rate: 0 };
+/// The driver of virtual Ethernet: it loses what XDP sends, unless the other end polls (NAPI).
+const VETH: &str = "veth";
 
 /// The attached program, its maps and its ring.
 pub(super) struct Plane {
@@ -24,6 +33,20 @@ pub(super) struct Plane {
     /// As the program was told them.
     local: Vec<IpAddr>,
     errors: u64,
+    /// Of a server.
+    server: Option<ServerSide>,
+}
+
+/// What a server's program is told again and again.
+struct ServerSide {
+    clock: ServedClock,
+    dscp: u8,
+    /// The program answers Delay_Req itself.
+    answers: bool,
+    /// t4 is the NIC's stamp, like the TX stamps of Sync.
+    nic_stamp: bool,
+    /// How long it answers without hearing from us, ns.
+    max_unattended: u64,
 }
 
 impl Plane {
@@ -44,17 +67,26 @@ impl Plane {
             mode: attach_mode(common.xdp_mode),
             bpffs: common.bpffs.clone(),
             nic_stamps,
+            max_clients: match role {
+                config::Role::Client(_) => 0,
+                config::Role::Server(server) => server.policy.max_clients.try_into().unwrap_or(u32::MAX),
+            },
         })?;
-        let servers: Vec<IpAddr> = match role {
-            config::Role::Client(client) => client.servers.iter().map(|server| server.address).collect(),
-            config::Role::Server(_) => Vec::new(),
+        let (servers, server) = match role {
+            config::Role::Client(client) => {
+                (client.servers.iter().map(|server| server.address).collect(), None)
+            }
+            config::Role::Server(server) => {
+                (Vec::new(), Some(ServerSide::new(common, server.max_unattended, nic_stamps)?))
+            }
         };
+        let servers: Vec<IpAddr> = servers;
         data_plane.set_servers(&servers)?;
         let local = interface_addresses(&common.interface)?;
         data_plane.set_local(&local)?;
         data_plane.heartbeat(now.as_nanos())?;
         let ring = watch(data_plane.event_fd()).context("cannot watch the ring buffer")?;
-        Ok(Self { data_plane, ring, local, errors: 0 })
+        Ok(Self { data_plane, ring, local, errors: 0, server })
     }
 
     /// Waits for records. Cancel-safe; [`Plane::drain`] must have said that there are no more before the next call.
@@ -99,15 +131,53 @@ impl Plane {
         }
     }
 
-    /// The program takes this client's Delay_Req until then.
-    pub(super) fn grant(&mut self, client: IpAddr, port_identity: PortIdentity, expires: Instant) {
-        let told = self.data_plane.grant(client, port_identity.to_bytes(), expires.as_nanos());
+    /// Tells a server's program what it answers, and by which clock.
+    pub(super) fn serve(
+        &mut self,
+        now: Instant,
+        templates: &Templates,
+        clock: &dyn Clock,
+        tai_offset: Option<i32>,
+    ) {
+        let Some(server) = &mut self.server else { return };
+        let ahead = templates.local_to_served;
+        let software = server.clock.software(clock, tai_offset.unwrap_or(0), ahead);
+        let hardware = serving::hardware(clock, ahead);
+        let answers = server.answers && (software.is_some() || hardware.is_some());
+        let serving = serving::serving(
+            templates,
+            &self.local,
+            server.dscp,
+            answers,
+            software.unwrap_or(UNKNOWN),
+            hardware.unwrap_or(UNKNOWN),
+        );
+        let Some(serving) = serving else {
+            tracing::debug!("a message of the server's is not as long as the XDP program takes it to be");
+            return;
+        };
+        let told = self.data_plane.serve(&serving, now.as_nanos().saturating_add(server.max_unattended));
         self.judge(told);
     }
 
-    /// The program takes this client's Delay_Req no more.
-    pub(super) fn revoke(&mut self, client: IpAddr, port_identity: PortIdentity) {
-        let told = self.data_plane.revoke(client, port_identity.to_bytes());
+    /// Serves this client until then.
+    pub(super) fn grant(
+        &mut self,
+        client: IpAddr,
+        port_identity: PortIdentity,
+        message_type: MessageType,
+        log_interval: i8,
+        expires: Instant,
+    ) {
+        let nic_stamp = self.server.as_ref().is_some_and(|server| server.nic_stamp);
+        let grant = Grant { message_type, log_interval, expires: expires.as_nanos(), nic_stamp };
+        let told = self.data_plane.grant(client, port_identity.to_bytes(), grant);
+        self.judge(told);
+    }
+
+    /// Serves this client no more.
+    pub(super) fn revoke(&mut self, client: IpAddr, port_identity: PortIdentity, message_type: MessageType) {
+        let told = self.data_plane.revoke(client, port_identity.to_bytes(), message_type);
         self.judge(told);
     }
 
@@ -131,5 +201,26 @@ impl Plane {
             }
             self.errors += 1;
         }
+    }
+}
+
+impl ServerSide {
+    fn new(common: &Common, max_unattended: Duration, nic_stamp: bool) -> anyhow::Result<Self> {
+        let answers = driver(&common.interface).map_or(true, |driver| driver != VETH);
+        if !answers {
+            tracing::info!(
+                "{} is virtual Ethernet: Delay_Req are answered by the controller",
+                common.interface
+            );
+        }
+        // Served as it is, the system clock needs nobody.
+        let is_steered = common.clock != config::Clock::System && common.clock != config::Clock::None;
+        Ok(Self {
+            clock: ServedClock::default(),
+            dscp: common.dscp,
+            answers,
+            nic_stamp,
+            max_unattended: if is_steered { max_unattended.as_nanos() as u64 } else { u64::MAX },
+        })
     }
 }

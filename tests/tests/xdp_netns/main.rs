@@ -1,6 +1,7 @@
 //! The XDP program at real interfaces: veth pairs between network namespaces.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
+mod delay_resp;
 mod device_bound;
 mod world;
 
@@ -185,7 +186,7 @@ fn another_version_of_the_maps_is_refused() {
     let options = bpffs.options(Mode::Native);
     let report = world.near(|| dataplane::attach(&options)).unwrap();
     let map = Map::from_map_data(MapData::from_pin(report.directory.join(names::CONFIG)).unwrap()).unwrap();
-    Array::<_, [u32; 3]>::try_from(map).unwrap().set(0, [9999, 1, 0], 0).unwrap();
+    Array::<_, [u32; 6]>::try_from(map).unwrap().set(0, [9999, 1, 0, 1, 0, 0], 0).unwrap();
     let error = world.near(|| DataPlane::open(&options)).err().unwrap();
     assert!(matches!(error, DataPlaneError::AbiMismatch { pinned: Some(9999), .. }), "{error}");
     for command in ["ptp-ctl detach", "ptp-ctl attach"] {
@@ -336,6 +337,7 @@ fn controller() {
         mode: Mode::Native,
         bpffs: std::env::var_os(BPFFS).unwrap().into(),
         nic_stamps: false,
+        max_clients: 1024,
     };
     let mut plane = DataPlane::open(&options).unwrap();
     configure(&mut plane);

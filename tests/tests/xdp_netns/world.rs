@@ -79,6 +79,11 @@ impl World {
         inside(&self.near, f)
     }
 
+    /// Runs `f` in the far namespace, in a thread of its own.
+    pub(crate) fn far<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
+        inside(&self.far, f)
+    }
+
     /// Sends a datagram from an address of the far end to port 319 or 320 of the near end.
     pub(crate) fn send(&self, from: &str, to: &str, port: u16, payload: &[u8]) {
         let target = (to.parse::<IpAddr>().unwrap(), port);
@@ -127,7 +132,13 @@ impl Bpffs {
     }
 
     pub(crate) fn options(&self, mode: Mode) -> Options {
-        Options { interface: INTERFACE.to_owned(), mode, bpffs: self.path().to_owned(), nic_stamps: false }
+        Options {
+            interface: INTERFACE.to_owned(),
+            mode,
+            bpffs: self.path().to_owned(),
+            nic_stamps: false,
+            max_clients: 1024,
+        }
     }
 }
 

@@ -99,3 +99,21 @@ fn a_checksum_of_zero_is_sent_as_ones_and_is_right() {
     assert_eq!(compute_udp(&SOURCE_4, &DESTINATION_4, [319, 319], 52, &payload), 0xffff);
     assert_eq!(judge_udp(&SOURCE_4, &DESTINATION_4, [319, 319], 52, 0xffff, &payload), UdpChecksum::Right);
 }
+
+#[test]
+fn wide_words_sum_up_to_the_same() {
+    let octets: [u8; 54] = std::array::from_fn(|index| (index * 73 + 200) as u8);
+    let (a, b): (&[u8; 34], &[u8; 20]) = (octets.first_chunk().unwrap(), octets.last_chunk().unwrap());
+    let sum = Sum::of(&octets).and_word(319);
+    let wide = WordSum::from_raw(WordSum::of(a).raw()).and(WordSum::of(b)).and_word(319);
+    assert_eq!(wide.checksum(), sum.checksum().to_be_bytes());
+    let (c, d): (&[u8; 8], &[u8; 4]) = (octets.first_chunk().unwrap(), octets[8..].first_chunk().unwrap());
+    let words = WordSum::default().and_u64(u64::from_ne_bytes(*c)).and_u32(u32::from_ne_bytes(*d));
+    assert_eq!(words.checksum(), Sum::of(&octets[..12]).checksum().to_be_bytes());
+    assert_eq!(WordSum::of(&[0xff; 54]).folded(), 0xffff);
+    assert!(!wide.is_intact());
+    let intact = wide.and(WordSum::of(&wide.checksum()));
+    assert!(intact.is_intact());
+    // UDP's zero goes out as all ones.
+    assert_eq!(intact.udp_checksum(), [0xff; 2]);
+}

@@ -4,7 +4,7 @@
 mod tests;
 
 use aya::Pod;
-use ptp_common::abi::{ClientGrant, ClientKey, Config, Controller, LocalKey, ServerKey};
+use ptp_common::abi::{Config, Controller, LocalKey, NextHop, ServerKey, Serving};
 
 /// A type of the ABI as a key or value of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,4 +21,4 @@ macro_rules! plain {
     };
 }
 
-plain!(Config, Controller, LocalKey, ServerKey, ClientKey, ClientGrant);
+plain!(Config, Controller, LocalKey, ServerKey, Serving, NextHop);

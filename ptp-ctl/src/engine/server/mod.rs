@@ -7,10 +7,12 @@ mod prefix;
 mod query;
 mod recent;
 mod status;
+mod templates;
 
 pub use prefix::{Prefix, PrefixError};
 pub use query::{Found, Search, Wanted};
 pub use status::{ClientStatus, MOST_LISTED, Status, Totals};
+pub use templates::Templates;
 
 use super::config::{LocalTimescale, ServerConfig};
 use super::counters::counters;
@@ -94,7 +96,7 @@ impl Server {
     /// A server that grants to whoever asks, within its limits.
     pub fn new(_now: Instant, config: ServerConfig) -> Self {
         Self {
-            clients: Clients::new(config.port.seed, config.max_clients),
+            clients: Clients::new(config.port.seed, config.policy.max_clients),
             kernel_tai_offset: None,
             generation: 0,
             signaling_sequence_id: 0,
@@ -119,7 +121,9 @@ impl Server {
         let (address, port_identity) = client.key;
         let cancels: ArrayVec<_, 3> = client.granted_types().map(cancel).collect();
         self.send_signaling(address, port_identity, &cancels);
-        self.outputs.push_back(Output::Revoke { client: address, port_identity });
+        for message_type in client.granted_types() {
+            self.outputs.push_back(Output::Revoke { client: address, port_identity, message_type });
+        }
     }
 
     /// For the reports.
@@ -211,7 +215,7 @@ impl Server {
         self.send(to, Channel::General, &message, tlvs, Stamp::None);
     }
 
-    fn send_announce(&mut self, to: IpAddr, sequence_id: u16, log_interval: i8) {
+    fn announce(&self, sequence_id: u16, log_interval: i8) -> Message<'static> {
         let mut header = self.header(sequence_id, log_interval);
         if self.serves_ptp_timescale() {
             header.flags = header.flags.with(Flags::PTP_TIMESCALE);
@@ -229,7 +233,12 @@ impl Server {
             steps_removed: 0,
             time_source: self.config.time_source,
         });
-        self.send(to, Channel::General, &Message::new(header, body), &[], Stamp::Origin);
+        Message::new(header, body)
+    }
+
+    fn send_announce(&mut self, to: IpAddr, sequence_id: u16, log_interval: i8) {
+        let message = self.announce(sequence_id, log_interval);
+        self.send(to, Channel::General, &message, &[], Stamp::Origin);
         self.counts.count(Count::AnnounceSent);
     }
 
@@ -378,9 +387,8 @@ impl Server {
         let ((address, port_identity), log_interval) = (served.key, served.log_interval(service));
         self.promise(service, log_interval, None);
         self.clients.revoke(client, service);
-        if service == Service::DelayResp {
-            self.outputs.push_back(Output::Revoke { client: address, port_identity });
-        }
+        let message_type = service.message_type();
+        self.outputs.push_back(Output::Revoke { client: address, port_identity, message_type });
     }
 
     /// The served timescale may change with it: every client must hear of that before the next Sync, or it would see

@@ -67,9 +67,14 @@ impl Server {
             let before = self.clients.find(key).and_then(|id| self.clients.get(id)?.log_interval(service));
             self.promise(service, before, Some(log_interval));
             let (expires, new) = self.clients.grant(now, key, service, log_interval, duration);
-            if service == Service::DelayResp {
-                self.outputs.push_back(Output::Grant { client: address, port_identity, expires });
-            }
+            let message_type = request.message_type;
+            self.outputs.push_back(Output::Grant {
+                client: address,
+                port_identity,
+                message_type,
+                log_interval,
+                expires,
+            });
             if new {
                 let every = interval(log_interval);
                 let detail =

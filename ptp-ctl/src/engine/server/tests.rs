@@ -175,7 +175,11 @@ fn delay_req_is_answered_for_the_granted_only() {
     let delay_req = Body::DelayReq { origin_timestamp: Timestamp::ZERO };
     assert!(!answers(&receive(&mut server, NOW, identity(1), delay_req, &[])));
     let granted = ask(&mut server, NOW, identity(1), &[request(MessageType::DelayResp, 0, 60)]);
-    assert!(granted.iter().any(|output| matches!(output, Output::Grant { .. })));
+    let is_granted = |output: &Output| {
+        matches!(output, Output::Grant { message_type: MessageType::DelayResp, log_interval: 0, expires, .. }
+            if *expires == NOW + Duration::from_secs(60))
+    };
+    assert!(granted.iter().any(is_granted));
     let outputs = receive(&mut server, NOW, identity(1), delay_req, &[]);
     let [Output::Send { packet, channel: Channel::General, .. }] = outputs.as_slice() else {
         panic!("{outputs:?}");
