@@ -8,7 +8,8 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray};
 use aya_ebpf::programs::XdpContext;
 use ptp_common::abi::{
-    Client, DUE_LENGTH, Due, FanOutCounter, NextHop, SERVICE_ANNOUNCE, SERVICE_SYNC, Serving,
+    Client, DUE_LENGTH, Due, FanOutCounter, LIVE_FRAME_LENGTH, NextHop, SERVICE_ANNOUNCE, SERVICE_SYNC,
+    Serving,
 };
 use ptp_common::net::checksum::WordSum;
 use ptp_common::net::{EVENT_PORT, GENERAL_PORT, eth, ipv4, ipv6, udp};
@@ -134,7 +135,7 @@ const fn payload_offset(version_4: bool) -> usize {
 /// controller makes them longer than any message.
 #[inline(always)]
 fn resized(context: &mut XdpContext, length: usize) -> Option<()> {
-    packet::resize(context, length).then_some(())
+    packet::resize_by(context, length as i32 - LIVE_FRAME_LENGTH as i32).then_some(())
 }
 
 #[inline(always)]

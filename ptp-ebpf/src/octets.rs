@@ -25,10 +25,25 @@ pub(crate) fn write<T: Integer, const N: usize>(octets: &mut [u8; N], offset: us
     unsafe { octets.as_mut_ptr().add(offset).cast::<T>().write_unaligned(value) }
 }
 
-/// Writes `part` from `offset` on.
+/// Writes `part` from `offset` on, by words: the compiler would copy octets.
 #[inline(always)]
 pub(crate) fn put<const N: usize, const M: usize>(octets: &mut [u8; N], offset: usize, part: &[u8; M]) {
-    octets[offset..offset + M].copy_from_slice(part);
+    let mut at = 0;
+    while at + 8 <= M {
+        write(octets, offset + at, read::<u64, M>(part, at));
+        at += 8;
+    }
+    if at + 4 <= M {
+        write(octets, offset + at, read::<u32, M>(part, at));
+        at += 4;
+    }
+    if at + 2 <= M {
+        write(octets, offset + at, read::<u16, M>(part, at));
+        at += 2;
+    }
+    if at < M {
+        octets[offset + at] = part[at];
+    }
 }
 
 /// What can be read and written so.

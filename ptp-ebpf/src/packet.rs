@@ -36,7 +36,16 @@ pub(crate) fn length(context: &XdpContext) -> usize {
 /// Makes the frame `length` octets long, at its end; false if there is no room for them.
 #[inline(always)]
 pub(crate) fn resize(context: &mut XdpContext, length: usize) -> bool {
-    let by = length as i32 - self::length(context) as i32;
+    let present = self::length(context);
+    // Volatile: else the compiler takes the frame's end from `length` first, and the verifier knows no such difference.
+    // SAFETY: it is read from where it is.
+    let present = unsafe { (&raw const present).read_volatile() };
+    resize_by(context, length as i32 - present as i32)
+}
+
+/// Makes the frame so many octets longer, at its end; false if there is no room for them.
+#[inline(always)]
+pub(crate) fn resize_by(context: &mut XdpContext, by: i32) -> bool {
     // SAFETY: the context is the program's; no reference to the frame survives, for the context is borrowed mutably.
     unsafe { bpf_xdp_adjust_tail(context.ctx, by) == 0 }
 }

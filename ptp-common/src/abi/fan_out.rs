@@ -5,6 +5,9 @@ pub const MAX_NEXT_HOPS: u32 = 65_536;
 /// Most messages of one run; a power of two.
 pub const DUE_LENGTH: usize = 16_384;
 
+/// Octets of the frames that the fan-out program is run on: more than any message makes.
+pub const LIVE_FRAME_LENGTH: usize = 160;
+
 /// Where frames to a client leave to, and from which address of ours.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@ pub use clients::{
     Bucket, Client, DELAY_REQ_BURST, MAX_CLIENTS, PLACES, PROBES, SERVICE_ANNOUNCE, SERVICE_DELAY_RESP,
     SERVICE_SYNC, TICK_SHIFT, TOMBSTONE, bucket, buckets, client_of, hash, interval_ns, place,
 };
-pub use fan_out::{DUE_LENGTH, Due, FanOutCounter, MAX_NEXT_HOPS, NextHop};
+pub use fan_out::{DUE_LENGTH, Due, FanOutCounter, LIVE_FRAME_LENGTH, MAX_NEXT_HOPS, NextHop};
 pub use serving::{ServedTime, Serving};
 
 /// Raised with every change of a layout or of the meaning of a field in this module.

@@ -12,7 +12,9 @@ mod tests;
 pub use check::ConfigError;
 pub use client::{ClientOptions, ClientSettings};
 pub use server::{ServerOptions, ServerSettings};
-pub use values::{ClockKind, DataPlaneKind, RxTimestamp, ServerAddress, ServoKind, SyncMode, XdpAttachMode};
+pub use values::{
+    ClockKind, DataPlaneKind, RxTimestamp, ServerAddress, ServoKind, SyncMode, SyncPlane, XdpAttachMode,
+};
 
 use crate::engine::config::{LocalTimescale, PortConfig};
 use ptp_common::time::StampSource;

@@ -3,7 +3,7 @@
 use super::check::{Checker, RawCommon};
 use super::{
     ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role, RxTimestamp,
-    Settings, SyncMode, XdpAttachMode,
+    Settings, SyncMode, SyncPlane, XdpAttachMode,
 };
 use crate::engine::config::{Policy, ServerConfig};
 use crate::engine::server::Prefix;
@@ -70,6 +70,9 @@ pub struct ServerOptions {
     /// How the time of a Sync is told
     #[arg(long, value_enum, value_name = "MODE", default_value_t = defaults().sync_mode)]
     pub sync_mode: SyncMode,
+    /// Who sends Sync and Announce
+    #[arg(long, value_enum, value_name = "PLANE", default_value_t = defaults().sync_plane)]
+    pub sync_plane: SyncPlane,
     /// Clients served at most, 1 to 4194303
     #[arg(long, value_name = "N", default_value_t = defaults().max_clients)]
     pub max_clients: i64,
@@ -130,6 +133,7 @@ impl Default for ServerOptions {
             offset_scaled_log_variance: 0xffff,
             time_source: 0xa0,
             sync_mode: SyncMode::TwoStep,
+            sync_plane: SyncPlane::Auto,
             max_clients: 512,
             max_duration: 1000,
             max_rate: None,
@@ -161,6 +165,8 @@ pub struct ServerSettings {
     two_step: bool,
     /// Who is served how much.
     pub policy: Policy,
+    /// Who sends Sync and Announce.
+    pub sync_plane: SyncPlane,
     /// How long the XDP program answers without us where we steer the clock.
     pub max_unattended: Duration,
 }
@@ -219,6 +225,7 @@ impl ServerOptions {
                 "; 160 is an internal oscillator, 32 is GNSS",
             )?,
             two_step: self.sync_mode == SyncMode::TwoStep,
+            sync_plane: self.sync_plane,
             policy: self.policy(&check)?,
             max_unattended: Duration::from_secs(check.range(
                 "max-unattended",

@@ -167,6 +167,31 @@ impl SyncMode {
 
 display_by_value_name!(SyncMode);
 
+/// Who sends a server's Sync and Announce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyncPlane {
+    /// The precise one for up to 4096 clients (max-clients), else the massive one, where it can be had
+    Auto,
+    /// This process, with TX stamps of NIC or kernel and Follow_Up
+    Precise,
+    /// The kernel, by live XDP frames, one-step, stamped by the kernel's clock: for a million clients
+    Massive,
+}
+
+impl SyncPlane {
+    /// As written in flags, files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Precise => "precise",
+            Self::Massive => "massive",
+        }
+    }
+}
+
+display_by_value_name!(SyncPlane);
+
 /// `ADDR` or `ADDR@PRIORITY`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

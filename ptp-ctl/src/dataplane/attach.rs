@@ -145,6 +145,8 @@ fn pin_all(mut loaded: Loaded, link: XdpLinkId, pins: &Pins) -> Result<(), DataP
             .ok_or_else(|| DataPlaneError::BadObject(format!("it has no map {name}")))?;
         map.pin(&path).map_err(pin_error("create", &path))?;
     }
+    let path = pins.fan_out();
+    loaded.fan_out()?.pin(&path).map_err(pin_error("create", &path))?;
     let program = loaded.program()?;
     program.pin(pins.program()).map_err(pin_error("create", &pins.program()))?;
     // Last: its presence says that all the others are there.

@@ -3,7 +3,7 @@
 use super::error::DataPlaneError;
 use super::maps::access;
 use aya::maps::{MapData, PerCpuArray};
-use ptp_common::abi::{Counter, names};
+use ptp_common::abi::{Counter, FanOutCounter, names};
 
 /// The program's counters by name, summed up over the CPUs.
 pub(super) fn read(map: &PerCpuArray<MapData, u64>) -> Result<Vec<(&'static str, u64)>, DataPlaneError> {
@@ -11,6 +11,19 @@ pub(super) fn read(map: &PerCpuArray<MapData, u64>) -> Result<Vec<(&'static str,
         .iter()
         .map(|&(counter, name)| {
             let values = map.get(&(counter as u32), 0).map_err(access(names::COUNTERS))?;
+            Ok((name, values.iter().copied().fold(0, u64::wrapping_add)))
+        })
+        .collect()
+}
+
+/// The fan-out program's counters by name, summed up over the CPUs.
+pub(super) fn read_fan_out(
+    map: &PerCpuArray<MapData, u64>,
+) -> Result<Vec<(&'static str, u64)>, DataPlaneError> {
+    FanOutCounter::ALL
+        .iter()
+        .map(|&(counter, name)| {
+            let values = map.get(&(counter as u32), 0).map_err(access(names::FAN_OUT_COUNTERS))?;
             Ok((name, values.iter().copied().fold(0, u64::wrapping_add)))
         })
         .collect()

@@ -166,6 +166,26 @@ pub enum DataPlaneError {
         /// What was asked for.
         wanted: u32,
     },
+    /// The kernel has no TAP devices, or does not let us make one.
+    #[error(
+        "the massive plane needs a TAP device to hold its program, and /dev/net/tun gives none (CONFIG_TUN, \
+         CAP_NET_ADMIN); use `--sync-plane precise`"
+    )]
+    Spare {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel is older than what was asked for.
+    #[error("{feature} needs Linux {}.{} or later, this is {running}", needed.0, needed.1)]
+    KernelTooOld {
+        /// What was asked for.
+        feature: &'static str,
+        /// Since when the kernel has it.
+        needed: (u32, u32),
+        /// The kernel's release.
+        running: String,
+    },
     /// A message type that nobody grants.
     #[error("{0:?} is nothing that a client is granted")]
     NoService(MessageType),

@@ -24,14 +24,14 @@ pub(super) const NAMES: [&str; 12] = [
     names::FAN_OUT_COUNTERS,
 ];
 
-#[expect(dead_code, reason = "the maps of the fan-out wait for it")]
 pub(super) struct Maps {
     pub(super) controller: Array<MapData, Plain<Controller>>,
     pub(super) local: HashMap<MapData, Plain<LocalKey>, u32>,
     pub(super) servers: HashMap<MapData, Plain<ServerKey>, u32>,
     pub(super) clients: Clients,
     pub(super) serving: Array<MapData, Plain<Serving>>,
-    pub(super) next_hops: Array<MapData, Plain<NextHop>>,
+    /// Until the fan-out takes it.
+    pub(super) next_hops: Option<Array<MapData, Plain<NextHop>>>,
     pub(super) due: MapData,
     pub(super) fan_out_counters: PerCpuArray<MapData, u64>,
     pub(super) events: RingBuf<MapData>,
@@ -64,7 +64,7 @@ impl Maps {
             servers: typed(map(names::SERVERS)?, names::SERVERS)?,
             clients: Clients::of(&clients, &buckets, &config)?,
             serving: typed(map(names::SERVING)?, names::SERVING)?,
-            next_hops: typed(map(names::NEXT_HOPS)?, names::NEXT_HOPS)?,
+            next_hops: Some(typed(map(names::NEXT_HOPS)?, names::NEXT_HOPS)?),
             due: array(map(names::DUE)?, names::DUE)?,
             fan_out_counters: typed(map(names::FAN_OUT_COUNTERS)?, names::FAN_OUT_COUNTERS)?,
             events: typed(map(names::EVENTS)?, names::EVENTS)?,

@@ -8,6 +8,8 @@ mod counters;
 mod device_bound;
 mod error;
 mod events;
+mod fan_out;
+mod features;
 mod holder;
 mod kfunc;
 mod log;
@@ -24,10 +26,14 @@ pub use attach::{AttachReport, DetachReport, attach, detach, is_in_use};
 pub use counters::RecordCounters;
 pub use error::DataPlaneError;
 pub use events::ReceivedEvent;
+pub use features::Feature;
 pub use holder::Holder;
 pub use object::{Loaded, load};
 
 use self::log::ProgramLog;
+use aya::programs::Xdp;
+use aya_obj::programs::XdpAttachType;
+use fan_out::FanOut;
 use maps::{Maps, access};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -124,6 +130,8 @@ pub struct DataPlane {
     hold: Hold,
     /// What the program was told last.
     controller: Controller,
+    /// Sends Sync and Announce, once it was started.
+    fan_out: Option<FanOut>,
 }
 
 const SILENT: Controller = Controller { alive_ns: 0, answers_until_ns: 0, stamp_source: 0, serving: 0 };
@@ -133,15 +141,21 @@ enum Hold {
     /// Program and link go with the process.
     Own(Box<Loaded>),
     /// The pins keep the program; the lock on their directory keeps other controllers out.
-    Pinned(#[expect(dead_code, reason = "held for the lock")] Flock<File>),
+    Pinned {
+        #[expect(dead_code, reason = "held for the lock")]
+        lock: Flock<File>,
+        pins: Pins,
+    },
 }
 
 impl DataPlane {
     /// Uses the program that [`attach`] pinned for this interface, else attaches it until this is dropped.
     ///
-    /// A pinned one is taken over clean: no peers, no old records. It must have this controller's ABI version and the
+    /// A pinned one is taken over clean: no peers, no old records; but a server finds the clients of one that was killed
+    /// (see [`Self::clients`]). It must have this controller's ABI version and the
     /// mode that is asked for.
     pub fn open(options: &Options) -> Result<Self, DataPlaneError> {
+        Feature::Xdp.check()?;
         let ifindex = attach::ifindex(&options.interface)?;
         let pins = Pins::of(&options.bpffs, ifindex)?;
         match pins.state()? {
@@ -160,6 +174,10 @@ impl DataPlane {
         }
         let mut loaded = object::load_for(options, ifindex)?;
         attach::to_hook(&mut loaded, &options.interface, ifindex)?;
+        if options.max_clients > 0 {
+            // While the maps are all in the object: it is loaded by their descriptors.
+            loaded.fan_out()?;
+        }
         Self::new(loaded, options.nic_stamps, ifindex)
     }
 
@@ -176,7 +194,18 @@ impl DataPlane {
         let mode = loaded.mode;
         let hold = Hold::Own(Box::new(loaded));
         let records = RecordCounters::default();
-        Ok(Self { maps, mode, nic_stamps, ifindex, program_id, records, log, hold, controller: SILENT })
+        Ok(Self {
+            maps,
+            mode,
+            nic_stamps,
+            ifindex,
+            program_id,
+            records,
+            log,
+            hold,
+            controller: SILENT,
+            fan_out: None,
+        })
     }
 
     /// Says that the controller is alive at `now` (CLOCK_MONOTONIC, ns). To be repeated well within
@@ -217,7 +246,20 @@ impl DataPlane {
     ) -> Result<(), DataPlaneError> {
         let service = service(grant.message_type)?;
         let index = self.maps.clients.insert(&(events::octets(client), port_identity))?;
+        let next_hop = match &mut self.fan_out {
+            Some(fan_out) if service != abi::SERVICE_DELAY_RESP => {
+                let before = self.maps.clients.get(index);
+                if before.expires[service] != 0 && before.log_intervals[service] != grant.log_interval {
+                    fan_out.remove(index, service, before.log_intervals[service]);
+                }
+                Some(fan_out.add(index, client, service, grant.log_interval)?)
+            }
+            _ => None,
+        };
+        let mut is_new = false;
         self.maps.clients.update(index, |client| {
+            is_new = client.expires[service] == 0;
+            client.next_hop = next_hop.unwrap_or(client.next_hop);
             client.log_intervals[service] = grant.log_interval;
             client.expires[service] = (grant.expires >> TICK_SHIFT).try_into().unwrap_or(u32::MAX);
             if service == abi::SERVICE_DELAY_RESP {
@@ -225,6 +267,12 @@ impl DataPlane {
                     if grant.nic_stamp { abi::STAMP_XDP_HARDWARE } else { abi::STAMP_XDP_SOFTWARE };
             }
         });
+        if is_new
+            && service == abi::SERVICE_ANNOUNCE
+            && let Some(fan_out) = &self.fan_out
+        {
+            fan_out.announce(index);
+        }
         Ok(())
     }
 
@@ -238,9 +286,94 @@ impl DataPlane {
         let service = service(message_type)?;
         let key = (events::octets(client), port_identity);
         let Some(index) = self.maps.clients.find(&key) else { return Ok(()) };
+        if let Some(fan_out) = &self.fan_out
+            && service != abi::SERVICE_DELAY_RESP
+        {
+            fan_out.remove(index, service, self.maps.clients.get(index).log_intervals[service]);
+        }
         self.maps.clients.update(index, |client| client.expires[service] = 0);
         if self.maps.clients.get(index).expires == [0; 3] {
             self.maps.clients.remove(&key);
+        }
+        Ok(())
+    }
+
+    /// Everyone who is granted something, and what: more than nobody only after a server that was killed.
+    pub fn clients(&self) -> impl Iterator<Item = (IpAddr, [u8; 10], Grant)> {
+        const MESSAGE_TYPES: [MessageType; 3] =
+            [MessageType::Announce, MessageType::Sync, MessageType::DelayResp];
+        self.maps.clients.iter().flat_map(|(_, client)| {
+            let granted = (0..3).filter(move |service| client.expires[*service] != 0);
+            granted.map(move |service| {
+                let grant = Grant {
+                    message_type: MESSAGE_TYPES[service],
+                    log_interval: client.log_intervals[service],
+                    expires: u64::from(client.expires[service]) << TICK_SHIFT,
+                    nic_stamp: client.stamp_source == abi::STAMP_XDP_HARDWARE,
+                };
+                (events::address(client.address), client.port_identity, grant)
+            })
+        })
+    }
+
+    /// Sends Sync and Announce to whoever is granted them, from now on, as [`Self::serve`] has them: out of the
+    /// interface, whose Ethernet address is `ethernet`.
+    pub fn start_fan_out(&mut self, ethernet: [u8; 6]) -> Result<(), DataPlaneError> {
+        Feature::FanOut.check()?;
+        let entries = self.maps.clients.capacity() + 1;
+        let next_hops =
+            self.maps.next_hops.take().ok_or_else(|| {
+                DataPlaneError::BadObject(format!("{} is in use already", names::NEXT_HOPS))
+            })?;
+        let (ifindex, due) = (self.ifindex, &self.maps.due);
+        let start = |program: &mut Xdp| FanOut::start(program, ifindex, ethernet, entries, due, next_hops);
+        let mut fan_out = match &mut self.hold {
+            Hold::Own(loaded) => start(loaded.fan_out()?)?,
+            Hold::Pinned { pins, .. } => {
+                let path = pins.fan_out();
+                let mut program =
+                    Xdp::from_pin(&path, XdpAttachType::Interface).map_err(pin_error("open", &path))?;
+                start(&mut program)?
+            }
+        };
+        self.resume(&mut fan_out)?;
+        self.fan_out = Some(fan_out);
+        Ok(())
+    }
+
+    /// Sends an Announce to everyone who is granted it, before any other Sync or Announce.
+    pub fn announce_all(&self) {
+        if let Some(fan_out) = &self.fan_out {
+            fan_out.announce_all();
+        }
+    }
+
+    /// Follows the kernel's routes and neighbours; to be called once a second.
+    pub fn refresh_routes(&mut self) -> Result<(), DataPlaneError> {
+        match &mut self.fan_out {
+            Some(fan_out) => fan_out.refresh(&self.maps.clients),
+            None => Ok(()),
+        }
+    }
+
+    /// What became of Sync and Announce that were due, and how well time is kept, by name; empty unless it was started.
+    pub fn fan_out_counters(&self) -> Result<Vec<(&'static str, u64)>, DataPlaneError> {
+        let Some(fan_out) = &self.fan_out else { return Ok(Vec::new()) };
+        let mut counters = counters::read_fan_out(&self.maps.fan_out_counters)?;
+        counters.extend(fan_out.figures());
+        Ok(counters)
+    }
+
+    /// Everyone in the table: what is left there by a controller that was killed goes on.
+    fn resume(&self, fan_out: &mut FanOut) -> Result<(), DataPlaneError> {
+        for (index, client) in self.maps.clients.iter() {
+            for service in [abi::SERVICE_ANNOUNCE, abi::SERVICE_SYNC] {
+                if client.expires[service] != 0 {
+                    let address = events::address(client.address);
+                    let next_hop = fan_out.add(index, address, service, client.log_intervals[service])?;
+                    self.maps.clients.update(index, |client| client.next_hop = next_hop);
+                }
+            }
         }
         Ok(())
     }
@@ -290,14 +423,14 @@ impl DataPlane {
 
     /// Was it attached by [`attach`], and will it stay when this is dropped?
     pub fn was_pinned(&self) -> bool {
-        matches!(self.hold, Hold::Pinned(_))
+        matches!(self.hold, Hold::Pinned { .. })
     }
 
     /// The program, to run it with BPF_PROG_TEST_RUN; `None` if it is pinned.
-    pub fn program(&mut self) -> Option<&mut aya::programs::Xdp> {
+    pub fn program(&mut self) -> Option<&mut Xdp> {
         match &mut self.hold {
             Hold::Own(loaded) => loaded.program().ok(),
-            Hold::Pinned(_) => None,
+            Hold::Pinned { .. } => None,
         }
     }
 
@@ -328,8 +461,9 @@ impl DataPlane {
             program_id,
             records: RecordCounters::default(),
             log: ProgramLog::of(program_id),
-            hold: Hold::Pinned(lock),
+            hold: Hold::Pinned { lock, pins: pins.clone() },
             controller: SILENT,
+            fan_out: None,
         };
         if plane.maps.clients.capacity() < options.max_clients {
             return Err(DataPlaneError::TooSmall {
@@ -338,7 +472,14 @@ impl DataPlane {
                 wanted: options.max_clients,
             });
         }
-        plane.retire()?;
+        let Plain(before) = plane.maps.controller.get(&0, 0).map_err(access(names::CONTROLLER))?;
+        if before.alive_ns != 0 && before.answers_until_ns != 0 && options.max_clients > 0 {
+            // A server that was killed: its clients go on as if nothing had happened.
+            plane.tell(Controller { alive_ns: 0, ..before })?;
+            peers::clear(&mut plane.maps.servers, names::SERVERS)?;
+        } else {
+            plane.retire()?;
+        }
         // What is in the ring was stamped for a controller that is gone.
         while plane.maps.events.next().is_some() {}
         Ok(plane)
@@ -360,6 +501,7 @@ impl DataPlane {
 
 impl Drop for DataPlane {
     fn drop(&mut self) {
+        self.fan_out = None;
         self.log.flush();
         // Else packets would go into a ring that nobody reads until the heartbeat is too old.
         if self.was_pinned()

@@ -31,15 +31,20 @@ pub struct Loaded {
 pub fn load(mode: Mode, max_clients: u32) -> Result<Loaded, DataPlaneError> {
     let (ebpf, _) = load_maps(mode, Replacement::Unsupported, false, max_clients)?;
     let mut loaded = Loaded { ebpf, mode, bound: None };
-    loaded.program()?.load().map_err(|error| match error {
+    verified(loaded.program()?.load())?;
+    Ok(loaded)
+}
+
+/// Why the kernel does not load a program.
+fn verified(loaded: Result<(), ProgramError>) -> Result<(), DataPlaneError> {
+    loaded.map_err(|error| match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             // Thousands of lines: not for an error message.
             tracing::debug!(%verifier_log, "the kernel's verifier refuses the XDP program");
             DataPlaneError::Load(io_error.into())
         }
         error => DataPlaneError::Load(error.into()),
-    })?;
-    Ok(loaded)
+    })
 }
 
 /// Loads program and maps as the options have it.
@@ -96,6 +101,18 @@ fn load_maps(
 }
 
 impl Loaded {
+    /// The program that fills live frames, loaded at the first call.
+    pub(super) fn fan_out(&mut self) -> Result<&mut Xdp, DataPlaneError> {
+        let program: &mut Xdp =
+            self.ebpf.program_mut(names::FAN_OUT).and_then(|program| program.try_into().ok()).ok_or_else(
+                || DataPlaneError::BadObject(format!("it has no XDP program {}", names::FAN_OUT)),
+            )?;
+        if program.fd().is_err() {
+            verified(program.load())?;
+        }
+        Ok(program)
+    }
+
     /// The program, to attach it or, if it is not bound to a device, to run it with BPF_PROG_TEST_RUN.
     pub fn program(&mut self) -> Result<&mut Xdp, DataPlaneError> {
         if let Some(bound) = &mut self.bound {

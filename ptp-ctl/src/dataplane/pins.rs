@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 const DIRECTORY: &str = "ptp-ctl";
 const LINK: &str = "link";
 const PROGRAM: &str = "program";
+const FAN_OUT: &str = "fan_out";
 /// A grace period of the kernel's takes milliseconds, on a loaded machine tens of them.
 const DETACH_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -61,12 +62,17 @@ impl Pins {
         self.directory.join(PROGRAM)
     }
 
+    pub(super) fn fan_out(&self) -> PathBuf {
+        self.directory.join(FAN_OUT)
+    }
+
     pub(super) fn state(&self) -> Result<State, DataPlaneError> {
         if !self.directory.exists() {
             return Ok(State::Absent);
         }
         let complete = self.link().exists()
             && self.program().exists()
+            && self.fan_out().exists()
             && maps::NAMES.iter().all(|name| self.directory.join(name).exists());
         if !complete {
             return Ok(State::Incomplete);

@@ -64,6 +64,12 @@ pub fn driver_features(interface: &str) -> Result<Option<DriverFeatures>, DataPl
         .map_err(DataPlaneError::system("ask for the driver's XDP features"))
 }
 
+/// Packets that the interface has sent; of virtual Ethernet, those that the other end got.
+pub fn transmitted(interface: &str) -> Result<u64, DataPlaneError> {
+    netlink::transmitted(attach::ifindex(interface)?)
+        .map_err(DataPlaneError::system("read the interface's packet counters"))
+}
+
 /// The program at the interface's hook now.
 pub fn attached(interface: &str) -> Result<Option<Attached>, DataPlaneError> {
     netlink::attached(attach::ifindex(interface)?)

@@ -1,6 +1,6 @@
 //! The document of `stats`.
 
-use super::{Entry, Start};
+use super::{Entry, ServerStart, Start};
 use crate::engine::{client, server};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -45,6 +45,7 @@ fn without_clock<S: Serializer>(start: &Start, serializer: S) -> Result<S::Ok, S
         rx_timestamp_reason,
         tx_timestamp_source,
         clock: _,
+        server,
     } = start;
     let mut map = serializer.serialize_map(None)?;
     map.serialize_entry("role", role)?;
@@ -54,6 +55,11 @@ fn without_clock<S: Serializer>(start: &Start, serializer: S) -> Result<S::Ok, S
     map.serialize_entry("rx_timestamp_source", rx_timestamp_source)?;
     map.serialize_entry("rx_timestamp_reason", rx_timestamp_reason)?;
     map.serialize_entry("tx_timestamp_source", tx_timestamp_source)?;
+    if let Some(ServerStart { sync_plane, sync_plane_reason, delay_resp_plane }) = server {
+        map.serialize_entry("sync_plane", sync_plane)?;
+        map.serialize_entry("sync_plane_reason", sync_plane_reason)?;
+        map.serialize_entry("delay_resp_plane", delay_resp_plane)?;
+    }
     map.end()
 }
 
@@ -98,6 +104,8 @@ pub struct SystemClockStatus {
 pub struct Counters {
     /// The XDP program: frames, by what became of them. Since it was attached.
     pub xdp: CounterSet,
+    /// Sync and Announce of the massive plane by what became of them, and how well it keeps time; empty without it.
+    pub fan_out: CounterSet,
     /// Ring records, by what became of them. These and all others: since the controller started.
     pub records: CounterSet,
     /// Packets from the sockets.

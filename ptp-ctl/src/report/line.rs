@@ -33,6 +33,20 @@ pub struct Start {
     pub tx_timestamp_source: &'static str,
     /// "phc", "system", "virtual" or "none".
     pub clock: &'static str,
+    /// What only a server has.
+    #[serde(flatten)]
+    pub server: Option<ServerStart>,
+}
+
+/// Who sends a server's messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerStart {
+    /// Of Sync and Announce: "precise" or "massive".
+    pub sync_plane: &'static str,
+    /// Why that one.
+    pub sync_plane_reason: &'static str,
+    /// Of Delay_Resp: "xdp" (the program itself) or "controller".
+    pub delay_resp_plane: &'static str,
 }
 
 impl fmt::Display for Start {
@@ -46,7 +60,14 @@ impl fmt::Display for Start {
         if let Some(reason) = &self.rx_timestamp_reason {
             write!(f, " ({reason})")?;
         }
-        write!(f, ", TX stamps {tx}, clock {clock}")
+        write!(f, ", TX stamps {tx}, clock {clock}")?;
+        if let Some(ServerStart { sync_plane, sync_plane_reason, delay_resp_plane }) = &self.server {
+            write!(
+                f,
+                ", Sync from the {sync_plane} plane ({sync_plane_reason}), Delay_Resp from {delay_resp_plane}"
+            )?;
+        }
+        Ok(())
     }
 }
 

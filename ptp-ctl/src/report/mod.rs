@@ -12,7 +12,7 @@ pub use document::{
     ClockStatus, CounterSet, Counters, Document, PinnedCounters, PinnedDocument, RoleStatus,
     SystemClockStatus, VERSION,
 };
-pub use line::{ClockReading, Start};
+pub use line::{ClockReading, ServerStart, Start};
 pub use sink::Sink;
 
 use crate::engine::client::Sample;

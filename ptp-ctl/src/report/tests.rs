@@ -29,6 +29,7 @@ fn start() -> Start {
         rx_timestamp_reason: None,
         tx_timestamp_source: "socket-sw",
         clock: "virtual",
+        server: None,
     }
 }
 
@@ -158,7 +159,7 @@ fn client_document() {
             "state": "free-running", "selected_server": null, "offset_ns": null, "path_delay_ns": null,
             "estimated_offset_ns": null, "bound_ns": null, "asymmetry_bound_ns": null,
             "frequency_ppb": 1.5, "servers": [],
-            "counters": {"xdp": {"taken": 3, "fragment": 0}, "records": {}, "rx": {}, "tx": {}, "engine": {},
+            "counters": {"xdp": {"taken": 3, "fragment": 0}, "fan_out": {}, "records": {}, "rx": {}, "tx": {}, "engine": {},
                 "clock": {}},
             "history": [{"time_ns": 7, "event": "selected", "server": "10.0.1.2", "reason": "announce_timeout",
                 "detail": null}], "history_withheld": 0})

@@ -418,7 +418,7 @@ impl Driver {
 
     pub(super) fn document(&self) -> Document<'_> {
         let sockets = self.sockets.counters();
-        let (xdp, records) = self.plane.as_ref().map(Plane::counters).unwrap_or_default();
+        let (xdp, fan_out, records) = self.plane.as_ref().map(Plane::counters).unwrap_or_default();
         Document {
             version: report::VERSION,
             running: true,
@@ -432,6 +432,7 @@ impl Driver {
             status: self.role.status(self.monotonic.now().instant),
             counters: report::Counters {
                 xdp,
+                fan_out,
                 records,
                 rx: self.counters.rx(&sockets),
                 tx: self.counters.tx(&sockets),

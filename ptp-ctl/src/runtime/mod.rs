@@ -12,6 +12,7 @@ mod serving;
 mod source;
 mod start;
 mod supervise;
+mod sync_plane;
 mod system_clock;
 mod timer;
 mod watch;

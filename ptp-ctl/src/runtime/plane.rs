@@ -4,11 +4,11 @@ use super::attach_mode;
 use super::serving::{self, ServedClock};
 use super::watch::watch;
 use crate::clock::Clock;
-use crate::config::{self, Common, DEFAULT_BPFFS};
+use crate::config::{self, Common, DEFAULT_BPFFS, ServerSettings};
 use crate::dataplane::{DataPlane, DataPlaneError, Grant, Options, ReceivedEvent, probe};
-use crate::engine::Instant;
 use crate::engine::server::Templates;
-use crate::net::{driver, interface_addresses};
+use crate::engine::{Instant, Packet};
+use crate::net::{driver, interface_addresses, interface_mac};
 use crate::report::CounterSet;
 use anyhow::Context;
 use ptp_common::abi::ServedTime;
@@ -16,13 +16,14 @@ use ptp_common::wire::{MessageType, PortIdentity};
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 
 /// Records taken in one go, so that the ring does not starve the sockets.
 const BATCH: usize = 256;
 /// Of stamps that nobody is answered with.
 const UNKNOWN: ServedTime = ServedTime { reference_ns: 0, offset_ns: 0, rate: 0 };
+/// Messages in a second whose loss is no accident.
+const WORTH_A_LOOK: u64 = 10;
 /// The driver of virtual Ethernet: it loses what XDP sends, unless the other end polls (NAPI).
 const VETH: &str = "veth";
 
@@ -47,6 +48,13 @@ struct ServerSide {
     nic_stamp: bool,
     /// How long it answers without hearing from us, ns.
     max_unattended: u64,
+    /// The data plane sends Sync and Announce.
+    massive: bool,
+    is_veth: bool,
+    /// Messages that the data plane sent, and packets that left the interface, when it was last looked.
+    sent: Option<(u64, u64)>,
+    /// What was announced last.
+    announce: Option<Packet>,
 }
 
 impl Plane {
@@ -56,6 +64,7 @@ impl Plane {
         common: &Common,
         role: &config::Role,
         nic_stamps: bool,
+        massive: bool,
         now: Instant,
     ) -> anyhow::Result<Self> {
         // Without `attach` no bpffs is needed. But who names one expects that it is looked at.
@@ -77,7 +86,7 @@ impl Plane {
                 (client.servers.iter().map(|server| server.address).collect(), None)
             }
             config::Role::Server(server) => {
-                (Vec::new(), Some(ServerSide::new(common, server.max_unattended, nic_stamps)?))
+                (Vec::new(), Some(ServerSide::new(common, server, nic_stamps, massive)))
             }
         };
         let servers: Vec<IpAddr> = servers;
@@ -156,8 +165,63 @@ impl Plane {
             tracing::debug!("a message of the server's is not as long as the XDP program takes it to be");
             return;
         };
+        let changed = server.announce.replace(templates.announce) != Some(templates.announce);
         let told = self.data_plane.serve(&serving, now.as_nanos().saturating_add(server.max_unattended));
+        if changed {
+            // Another timescale, another quality: nobody is to take a Sync for what it was before.
+            self.data_plane.announce_all();
+        }
         self.judge(told);
+    }
+
+    /// Lets the data plane send Sync and Announce, if that is its part; what they say must have been told before.
+    pub(super) fn start_fan_out(&mut self, interface: &str) -> anyhow::Result<()> {
+        if self.is_massive() {
+            self.data_plane.start_fan_out(interface_mac(interface)?)?;
+        }
+        Ok(())
+    }
+
+    /// The data plane sends Sync and Announce.
+    pub(super) fn is_massive(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.massive)
+    }
+
+    /// The program answers Delay_Req itself.
+    pub(super) fn answers(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.answers)
+    }
+
+    /// What the data plane still serves for a server that was killed.
+    pub(super) fn clients(&self) -> impl Iterator<Item = (IpAddr, PortIdentity, Grant)> {
+        self.data_plane
+            .clients()
+            .map(|(address, port_identity, grant)| (address, PortIdentity::from_bytes(port_identity), grant))
+    }
+
+    /// Follows the kernel's routes and neighbours, once a second.
+    pub(super) fn refresh_routes(&mut self, interface: &str) {
+        let told = self.data_plane.refresh_routes();
+        self.judge(told);
+        self.look_for_losses(interface);
+    }
+
+    /// Does the other end of virtual Ethernet get what XDP sends?
+    fn look_for_losses(&mut self, interface: &str) {
+        let Some(ServerSide { massive: true, is_veth: true, sent, .. }) = &mut self.server else { return };
+        let Ok(transmitted) = probe::transmitted(interface) else { return };
+        let counters = self.data_plane.fan_out_counters().unwrap_or_default();
+        let count = |wanted| counters.iter().find(|(name, _)| *name == wanted).map_or(0, |(_, count)| *count);
+        let now = (count("announce_sent") + count("sync_sent"), transmitted);
+        if let Some(before) = sent.replace(now)
+            && now.0 - before.0 >= WORTH_A_LOOK
+            && now.1.saturating_sub(before.1) < (now.0 - before.0) / 2
+        {
+            tracing::warn!(
+                "{interface} is virtual Ethernet, and its other end does not get Sync and Announce: let it poll, with \
+                 `ethtool -K PEER gro on` or an XDP program"
+            );
+        }
     }
 
     /// Serves this client until then.
@@ -181,8 +245,8 @@ impl Plane {
         self.judge(told);
     }
 
-    /// The program's counters, and those of the ring's records.
-    pub(super) fn counters(&self) -> (CounterSet, CounterSet) {
+    /// The program's counters, those of the fan-out, and those of the ring's records.
+    pub(super) fn counters(&self) -> (CounterSet, CounterSet, CounterSet) {
         let program = match self.data_plane.counters() {
             Ok(counters) => counters.into_iter().collect(),
             Err(error) => {
@@ -190,8 +254,13 @@ impl Plane {
                 CounterSet::default()
             }
         };
+        let fan_out = self.data_plane.fan_out_counters().unwrap_or_default().into_iter().collect();
         let map_errors = ("map_errors", self.errors);
-        (program, self.data_plane.record_counters().named().into_iter().chain([map_errors]).collect())
+        (
+            program,
+            fan_out,
+            self.data_plane.record_counters().named().into_iter().chain([map_errors]).collect(),
+        )
     }
 
     fn judge(&mut self, told: Result<(), DataPlaneError>) {
@@ -205,22 +274,25 @@ impl Plane {
 }
 
 impl ServerSide {
-    fn new(common: &Common, max_unattended: Duration, nic_stamp: bool) -> anyhow::Result<Self> {
-        let answers = driver(&common.interface).map_or(true, |driver| driver != VETH);
-        if !answers {
-            tracing::info!(
-                "{} is virtual Ethernet: Delay_Req are answered by the controller",
-                common.interface
-            );
-        }
-        // Served as it is, the system clock needs nobody.
-        let is_steered = common.clock != config::Clock::System && common.clock != config::Clock::None;
-        Ok(Self {
+    fn new(common: &Common, server: &ServerSettings, nic_stamps: bool, massive: bool) -> Self {
+        // The other end of virtual Ethernet polls only if it is told to, and loses what XDP sends if it does not. Who
+        // asks for the massive plane has seen to that.
+        let is_veth = driver(&common.interface).is_ok_and(|driver| driver == VETH);
+        let served_as_it_is = matches!(common.clock, config::Clock::System | config::Clock::None);
+        Self {
             clock: ServedClock::default(),
             dscp: common.dscp,
-            answers,
-            nic_stamp,
-            max_unattended: if is_steered { max_unattended.as_nanos() as u64 } else { u64::MAX },
-        })
+            answers: massive || !is_veth,
+            // Without a TX stamp of the NIC on the one way, its RX stamp on the other would be no help.
+            nic_stamp: nic_stamps && !massive,
+            max_unattended: match served_as_it_is {
+                true => u64::MAX,
+                false => server.max_unattended.as_nanos().try_into().unwrap_or(u64::MAX),
+            },
+            massive,
+            is_veth,
+            sent: None,
+            announce: None,
+        }
     }
 }

@@ -8,16 +8,19 @@ use super::guard::ClockGuard;
 use super::plane::Plane;
 use super::role::Role;
 use super::source;
+use super::sync_plane;
 use super::system_clock::SystemSide;
 use super::timer::{Monotonic, Timer};
 use crate::clock::{self, Timescale};
 use crate::config::{self, Common, DataPlaneKind, Local, Settings};
+use crate::dataplane::Grant;
+use crate::engine::Instant;
 use crate::engine::config::LocalTimescale;
 use crate::net::{
     NetError, SocketConfig, Sockets, TimestampingInfo, interface_addresses, interface_index, interface_mac,
     link_is_up, timestamping,
 };
-use crate::report::{Reporter, Sink, Start};
+use crate::report::{Reporter, ServerStart, Sink, Start};
 use anyhow::Context;
 use ptp_common::time::StampSource;
 use ptp_common::wire::{ClockIdentity, PortIdentity};
@@ -42,9 +45,14 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
     let identity = ClockIdentity::from_mac(interface_mac(interface)?);
     let monotonic = Monotonic::new();
     let turn = monotonic.now();
+    let sync_plane = match role {
+        config::Role::Server(server) => Some(sync_plane::choose(server, sources.rx)?),
+        config::Role::Client(_) => None,
+    };
+    let massive = sync_plane.is_some_and(|choice| choice.massive);
     // First of all: some NICs are reset by it, clock and timestamping mode included.
     let plane = match sources.rx.is_xdp() {
-        true => Some(Plane::open(common, role, sources.rx.is_hardware(), turn.instant)?),
+        true => Some(Plane::open(common, role, sources.rx.is_hardware(), massive, turn.instant)?),
         false => None,
     };
     let mut clock = open_clock(common, role, &stamps)?;
@@ -74,6 +82,14 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         rx_timestamp_reason: sources.reason.map(str::to_owned),
         tx_timestamp_source: sources.tx.name(),
         clock: clock.kind(),
+        server: sync_plane.map(|choice| ServerStart {
+            sync_plane: if massive { "massive" } else { "precise" },
+            sync_plane_reason: choice.reason,
+            delay_resp_plane: match &plane {
+                Some(plane) if plane.answers() => "xdp",
+                _ => "controller",
+            },
+        }),
     };
     let sink = common.json.then(Sink::stdout).transpose().context("cannot start writing JSON lines")?;
     let mut driver = Driver {
@@ -105,7 +121,19 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         monotonic,
         turn,
     };
+    if let (Role::Server(server), Some(plane)) = (&mut driver.role, &driver.plane) {
+        if plane.is_massive() {
+            server.leave_sending();
+        }
+        for (address, port_identity, Grant { message_type, log_interval, expires, .. }) in plane.clients() {
+            let expires = Instant::from_nanos(expires);
+            server.adopt(turn.instant, address, port_identity, message_type, log_interval, expires);
+        }
+    }
     driver.tell_tai_offset(clock::kernel_tai_offset().context("cannot read the kernel's TAI offset")?);
+    if let Some(plane) = &mut driver.plane {
+        plane.start_fan_out(interface)?;
+    }
     Ok(driver)
 }
 

@@ -17,6 +17,7 @@ impl Driver {
         let interface = &self.start.interface;
         if let Some(plane) = &mut self.plane {
             plane.refresh_addresses(interface);
+            plane.refresh_routes(interface);
             if !plane.is_attached() {
                 let cause = format!(
                     "the XDP program was taken off {interface} (`ptp-ctl detach`, or the interface was removed)"

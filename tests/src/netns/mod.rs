@@ -5,6 +5,7 @@
 
 mod bpffs;
 mod namespace;
+mod polling;
 
 pub use bpffs::BpfFs;
 pub use namespace::Namespace;
@@ -185,7 +186,7 @@ impl Host {
         let (mut links, mut there, mut here) = (String::new(), String::new(), String::new());
         for plane in Plane::ALL {
             let (interface, number) = (plane.interface(), plane.number());
-            let router_link = format!("{interface}-{}", self.number);
+            let router_link = router_link(plane, self.number);
             let router_v4 = self.subnet_address(plane, Family::V4, 1);
             let router_v6 = self.subnet_address(plane, Family::V6, 1);
             writeln!(
@@ -226,6 +227,12 @@ impl Router {
         self.rules("del", address)
     }
 
+    /// Makes its interface towards a host poll: it then gets what XDP on the host's interface sends.
+    pub fn poll_towards(&self, host: &Host, plane: Plane) -> Result<()> {
+        let interface = router_link(plane, host.number);
+        self.namespace.enter(|| polling::enable(&interface))
+    }
+
     /// How many "destination unreachable" messages it has sent since it exists, IPv4 and IPv6 together.
     pub fn unreachables_sent(&self) -> Result<u64> {
         let (v4, v6) = self.namespace.enter(|| {
@@ -247,6 +254,11 @@ impl Router {
         let rules = format!("rule {action} to {address} blackhole\nrule {action} from {address} blackhole\n");
         if address.is_ipv6() { self.namespace.batch_v6(&rules) } else { self.namespace.batch(&rules) }
     }
+}
+
+/// The router's interface towards a host.
+fn router_link(plane: Plane, number: u8) -> String {
+    format!("{}-{number}", plane.interface())
 }
 
 /// `None` for a receive that timed out.

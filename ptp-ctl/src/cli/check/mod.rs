@@ -9,10 +9,10 @@ mod tests;
 use super::print_json;
 use crate::clock::kernel_tai_offset;
 use crate::config::DEFAULT_BPFFS;
-use crate::dataplane::probe;
+use crate::dataplane::{Feature, probe};
 use crate::net::{driver, interface_addresses, interface_index, interface_mac, timestamping};
 use nix::sys::utsname::uname;
-use report::{Attached, Report, Xdp};
+use report::{Attached, KernelFeature, Report, Xdp};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -68,6 +68,7 @@ fn look(args: &Args) -> anyhow::Result<Report> {
             rx_timestamp_kfunc: probe::kernel_has_timestamp_kfunc(),
             driver_rx_timestamp: features.map(|features| features.rx_timestamp),
         },
+        features: Feature::ALL.map(KernelFeature::of).into(),
         timestamps: timestamping(interface)?,
         tai_offset_s: kernel_tai_offset()?,
         choices: Vec::new(),

@@ -1,6 +1,7 @@
 //! What `check` found, what is wrong with it, and how to say so.
 
 use super::choices::{self, Abilities, Choice};
+use crate::dataplane::Feature;
 use crate::net::TimestampingInfo;
 use ptp_common::abi::names;
 use serde::Serialize;
@@ -22,6 +23,8 @@ pub(super) struct Report {
     /// Why nothing can be pinned; null if it can.
     pub(super) bpffs: Option<String>,
     pub(super) xdp: Xdp,
+    /// What needs a kernel of some age.
+    pub(super) features: Vec<KernelFeature>,
     pub(super) timestamps: TimestampingInfo,
     /// CLOCK_TAI - CLOCK_REALTIME, seconds; null while nobody has told the kernel.
     pub(super) tai_offset_s: Option<i32>,
@@ -40,6 +43,22 @@ pub(super) struct Xdp {
     pub(super) rx_timestamp_kfunc: Option<bool>,
     /// The driver does; null if the kernel does not tell.
     pub(super) driver_rx_timestamp: Option<bool>,
+}
+
+/// Something that this kernel may be too old for.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct KernelFeature {
+    pub(super) feature: &'static str,
+    /// The first Linux that has it.
+    pub(super) linux: String,
+    pub(super) ok: bool,
+}
+
+impl KernelFeature {
+    pub(super) fn of(feature: Feature) -> Self {
+        let (major, minor) = feature.needed();
+        Self { feature: feature.name(), linux: format!("{major}.{minor}"), ok: feature.is_there() }
+    }
 }
 
 /// The program at the hook.
@@ -78,6 +97,11 @@ impl Report {
         if !self.missing_capabilities.is_empty() {
             let missing = self.missing_capabilities.join(" and ");
             add(true, format!("no {missing}"), "run as root, or give the binary these capabilities");
+        }
+        if let Some(KernelFeature { feature, linux, .. }) = self.features.iter().find(|feature| !feature.ok) {
+            let fatal = *feature == Feature::Xdp.name();
+            let fix = "use a newer kernel, or do without; --data-plane socket needs none of it";
+            add(fatal, format!("this kernel is too old for {feature}: it needs Linux {linux}"), fix);
         }
         if !self.xdp.object_embedded {
             let fix = "run `cargo xtask build-ebpf` and build ptp-ctl again, or use --data-plane socket";
@@ -157,6 +181,9 @@ impl fmt::Display for Report {
         line(f, "XDP program attached", attached.as_deref().unwrap_or("none"))?;
         line(f, "RX stamp kfunc", yes(self.xdp.rx_timestamp_kfunc))?;
         line(f, "RX stamps from driver", yes(self.xdp.driver_rx_timestamp))?;
+        for KernelFeature { feature, linux, ok } in &self.features {
+            line(f, feature, &format!("{} (Linux {linux} or later)", yes(Some(*ok))))?;
+        }
         let stamps = &self.timestamps;
         line(f, "software stamps", directions(stamps.tx_software, stamps.rx_software))?;
         line(f, "hardware stamps", directions(stamps.tx_hardware, stamps.rx_hardware))?;

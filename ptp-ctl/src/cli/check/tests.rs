@@ -1,4 +1,5 @@
-use super::report::{Attached, Report, Xdp};
+use super::report::{Attached, KernelFeature, Report, Xdp};
+use crate::dataplane::Feature;
 use crate::net::TimestampingInfo;
 
 /// A veth: native XDP, software stamps only.
@@ -19,6 +20,7 @@ fn veth() -> Report {
             rx_timestamp_kfunc: Some(true),
             driver_rx_timestamp: Some(true),
         },
+        features: Feature::ALL.map(KernelFeature::of).into(),
         timestamps: TimestampingInfo {
             tx_hardware: false,
             rx_hardware: false,

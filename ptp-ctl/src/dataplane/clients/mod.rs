@@ -26,10 +26,13 @@ pub(super) struct Clients<M = Mapping> {
     hash_seed: u64,
     /// Entries, entry 0 included.
     entries: u32,
-    /// Entries that were never used begin here.
-    unused: u32,
     /// Those of clients that are gone, in the order in which they went: the program may still look at the last ones.
     free: VecDeque<u32>,
+    /// The others are handed out in the order of their numbers' bits read backwards, so that those in use always lie
+    /// evenly (see `fan_out::schedule`). That many numbers were gone through.
+    step: u32,
+    /// Entries that were in use once: a bit for each.
+    seen: Vec<u64>,
 }
 
 impl Clients {
@@ -57,10 +60,15 @@ impl<M: Deref<Target = [AtomicU32]>> Clients<M> {
             bucket_count: config.buckets,
             hash_seed: config.hash_seed,
             entries,
-            unused: 1,
             free: VecDeque::new(),
+            step: 0,
+            seen: vec![0; entries.div_ceil(u64::BITS) as usize],
         };
-        table.find_free();
+        // Somebody else may have filled it.
+        let taken: Vec<u32> = table.indices().collect();
+        for index in taken {
+            table.see(index);
+        }
         table
     }
 
@@ -87,14 +95,7 @@ impl<M: Deref<Target = [AtomicU32]>> Clients<M> {
         let full = DataPlaneError::Full { map: names::CLIENTS, capacity: self.capacity() };
         let hash = self.hash(key);
         let Some(place) = self.vacancy(hash) else { return Err(full) };
-        let index = match self.free.pop_front() {
-            Some(index) => index,
-            None if self.unused < self.entries => {
-                self.unused += 1;
-                self.unused - 1
-            }
-            None => return Err(full),
-        };
+        let Some(index) = self.free.pop_front().or_else(|| self.next_unused()) else { return Err(full) };
         let (address, port_identity) = *key;
         entry::store(self.words(index), &Client { address, port_identity, ..entry::EMPTY });
         // Who finds the place finds the entry complete.
@@ -128,20 +129,17 @@ impl<M: Deref<Target = [AtomicU32]>> Clients<M> {
     }
 
     /// Everyone in the table, with the entry's index.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for who resumes after another controller"))]
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, Client)> {
         self.indices().map(|index| (index, self.get(index)))
     }
 
     /// Forgets everyone.
     pub(super) fn clear(&mut self) {
-        for word in &*self.buckets {
+        for word in self.buckets.iter().chain(&*self.clients).filter(|word| word.load(Relaxed) != 0) {
             word.store(0, Relaxed);
         }
-        for index in 1..self.unused {
-            entry::store(self.words(index), &entry::EMPTY);
-        }
-        (self.unused, self.free) = (1, VecDeque::new());
+        (self.step, self.free) = (0, VecDeque::new());
+        self.seen.fill(0);
     }
 
     /// Entries that are named by a place.
@@ -150,17 +148,26 @@ impl<M: Deref<Target = [AtomicU32]>> Clients<M> {
         self.buckets.iter().map(move |place| place.load(Acquire) & mask).filter(|index| *index != 0)
     }
 
-    /// Of a table that somebody else filled.
-    fn find_free(&mut self) {
-        let end = self.indices().filter(|index| *index < self.entries).max().map_or(1, |last| last + 1);
-        let mut taken = vec![false; end as usize];
-        for index in self.indices() {
-            if let Some(taken) = taken.get_mut(index as usize) {
-                *taken = true;
+    /// An entry that was not in use yet.
+    fn next_unused(&mut self) -> Option<u32> {
+        let bits = u32::BITS - (self.entries - 1).leading_zeros();
+        while self.step < 1 << bits {
+            let index = self.step.reverse_bits().checked_shr(u32::BITS - bits).unwrap_or(0);
+            self.step += 1;
+            if (1..self.entries).contains(&index) && self.see(index) {
+                return Some(index);
             }
         }
-        self.unused = end;
-        self.free = (1..end).filter(|&index| !taken[index as usize]).collect();
+        None
+    }
+
+    /// True if the entry was not in use before.
+    fn see(&mut self, index: u32) -> bool {
+        let Some(word) = self.seen.get_mut((index / u64::BITS) as usize) else { return false };
+        let bit = 1 << (index % u64::BITS);
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
     }
 
     fn hash(&self, (address, port_identity): &Key) -> u64 {

@@ -69,6 +69,18 @@ fn holds_as_many_as_it_says() {
     }
 }
 
+#[test]
+fn however_many_there_are_they_lie_evenly() {
+    let mut table = table(999, abi::buckets(999));
+    for number in 0..125 {
+        table.insert(&key(number)).unwrap();
+    }
+    for start in (0..1000).step_by(100) {
+        let found = table.iter().filter(|(index, _)| (start..start + 100).contains(index)).count();
+        assert!((11..=14).contains(&found), "{found} from {start} on");
+    }
+}
+
 proptest! {
     /// Like a hash map, in buckets that overflow, and so does who opens the table after somebody else.
     #[test]

@@ -89,7 +89,7 @@ fn field<const N: usize>(record: &[u8], offset: usize) -> Option<[u8; N]> {
 }
 
 /// IPv4-mapped addresses are IPv4 addresses again.
-fn address(octets: [u8; 16]) -> IpAddr {
+pub(super) fn address(octets: [u8; 16]) -> IpAddr {
     Ipv6Addr::from(octets).to_canonical()
 }
 

@@ -110,6 +110,28 @@ impl Server {
         }
     }
 
+    /// Leaves Sync and Announce to the data plane, which sends them by [`Output::Grant`] until [`Output::Revoke`].
+    pub fn leave_sending(&mut self) {
+        self.clients.sends = false;
+    }
+
+    /// Takes over a grant of a server that ran before, in this one's place: the data plane serves it still.
+    pub fn adopt(
+        &mut self,
+        now: Instant,
+        client: IpAddr,
+        port_identity: PortIdentity,
+        message_type: MessageType,
+        log_interval: i8,
+        expires: Instant,
+    ) {
+        let Some(service) = Service::of(message_type) else { return };
+        let left = expires.since(now).as_secs().try_into().unwrap_or(u32::MAX);
+        if left > 0 {
+            self.clients.grant(now, (client, port_identity), service, log_interval, left);
+        }
+    }
+
     /// Cancels every grant; the outputs that follow are the last.
     pub fn shutdown(&mut self, _now: Instant) {
         self.closed = true;

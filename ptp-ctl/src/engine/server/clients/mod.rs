@@ -50,6 +50,8 @@ pub(super) struct Clients {
     /// Grants of each service.
     granted: [usize; 3],
     random: fastrand::Rng,
+    /// Announce and Sync are sent from here; else nothing becomes due but the ends of grants.
+    pub(super) sends: bool,
 }
 
 impl Clients {
@@ -63,6 +65,7 @@ impl Clients {
             alarms: Alarms::new(),
             granted: [0; 3],
             random: fastrand::Rng::with_seed(seed),
+            sends: true,
         }
     }
 
@@ -116,6 +119,8 @@ impl Clients {
         let next_send = match service {
             // It waits for a Delay_Req.
             Service::DelayResp => NEVER,
+            // The data plane sends them.
+            Service::Announce | Service::Sync if !self.sends => NEVER,
             Service::Announce | Service::Sync if has_sent => {
                 (last_sent + interval(log_interval) / 2).max(now)
             }
@@ -131,6 +136,9 @@ impl Clients {
 
     /// The next Announce to every client is due now, and before any Sync.
     pub(super) fn hasten_announce(&mut self) {
+        if !self.sends {
+            return;
+        }
         for (place, client) in (0..).zip(&mut self.places) {
             let announce =
                 client.as_mut().and_then(|client| client.grants[Service::Announce as usize].as_mut());
