@@ -49,12 +49,15 @@ static u64 advance_to_now(struct lab_clock *clock)
 	return raw;
 }
 
-/* The reading at @raw, which is within seconds of now, before or after */
-u64 lab_clock_read(struct lab_clock *clock, u64 raw)
+/*
+ * The reading at @raw, which is within seconds of now, before or after; what is
+ * beyond whole ns goes to @fraction, 2^-32 ns, unless it is NULL
+ */
+static u64 read_clock(struct lab_clock *clock, u64 raw, u32 *fraction)
 {
 	int drift = READ_ONCE(lab_drift_ppb[clock->index]);
 	unsigned long flags;
-	s64 elapsed;
+	s64 elapsed, beyond;
 	u64 size, ns;
 
 	spin_lock_irqsave(&clock->lock, flags);
@@ -69,9 +72,27 @@ u64 lab_clock_read(struct lab_clock *clock, u64 raw)
 	size = mul_u64_u64_shr(abs(elapsed), abs(clock->rate), 16);
 	if ((elapsed < 0) != (clock->rate < 0))
 		size = -size;
-	ns = clock->ns + elapsed + ((s64)(clock->fraction + size) >> 32);
+	beyond = clock->fraction + size;
+	ns = clock->ns + elapsed + (beyond >> 32);
 	spin_unlock_irqrestore(&clock->lock, flags);
+	if (fraction)
+		*fraction = lower_32_bits(beyond);
 	return ns;
+}
+
+/* What the clock reads, so what a stamp says: whole ns */
+u64 lab_clock_read(struct lab_clock *clock, u64 raw)
+{
+	return read_clock(clock, raw, NULL);
+}
+
+/* How far it is ahead of the truth at @raw, 2^-10 ns */
+s64 lab_clock_error(struct lab_clock *clock, u64 raw)
+{
+	u32 fraction;
+	s64 ns = read_clock(clock, raw, &fraction) - lab_truth(raw);
+
+	return ns * 1024 + (fraction >> 22);
 }
 
 void lab_clock_step(struct lab_clock *clock, s64 by)

@@ -2,8 +2,9 @@
 /*
  * Parameters, and /sys/kernel/debug/ptplab:
  *
- *	truth	a line per device, "lab0 <PHC - truth, ns>", then
- *		"realtime <CLOCK_REALTIME - truth, ns>", all at one instant
+ *	truth	a line per device, "lab0 <PHC - truth>", then
+ *		"realtime <CLOCK_REALTIME - truth>", all at one instant, in
+ *		2^-10 ns
  *	step	"<device number> <ns>": moves a PHC behind everyone's back
  *	remove	"<device number>": takes a PHC away, as hot-unplugging does
  */
@@ -72,13 +73,11 @@ static int truth_show(struct seq_file *file, void *unused)
 
 	ktime_get_snapshot(&now);
 	raw = ktime_to_ns(now.raw);
-	for (i = 0; i < count; i++) {
-		u64 phc = lab_clock_read(&lab_devices[i]->clock, raw);
-
-		seq_printf(file, "lab%u %lld\n", i, (s64)(phc - lab_truth(raw)));
-	}
+	for (i = 0; i < count; i++)
+		seq_printf(file, "lab%u %lld\n", i,
+			   lab_clock_error(&lab_devices[i]->clock, raw));
 	seq_printf(file, "realtime %lld\n",
-		   (s64)(ktime_to_ns(now.real) - lab_truth(raw)));
+		   1024 * (s64)(ktime_to_ns(now.real) - lab_truth(raw)));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(truth);

@@ -77,6 +77,7 @@ u64 lab_truth(u64 raw);
 int lab_clock_register(struct lab_clock *clock, unsigned int index);
 void lab_clock_unregister(struct lab_clock *clock);
 u64 lab_clock_read(struct lab_clock *clock, u64 raw);
+s64 lab_clock_error(struct lab_clock *clock, u64 raw);
 void lab_clock_step(struct lab_clock *clock, s64 by);
 void lab_clock_reset(struct lab_clock *clock);
 

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 const DEBUG: &str = "/sys/kernel/debug/ptplab";
 const PARAMETERS: &str = "/sys/module/ptplab/parameters";
+/// The module tells the truth in so many parts of a ns.
+const TRUTH_UNITS: f64 = 1_024.0;
 /// How often the truth is looked at while something is waited for.
 const SAMPLE: Duration = Duration::from_millis(50);
 
@@ -57,7 +59,7 @@ impl Bench {
         let text = fs::read_to_string(format!("{DEBUG}/truth")).context("no truth")?;
         let entry = |line: &str| {
             let (name, value) = line.split_once(' ')?;
-            Some((name.to_owned(), value.parse().ok()?))
+            Some((name.to_owned(), value.parse::<f64>().ok()? / TRUTH_UNITS))
         };
         Ok(text.lines().filter_map(entry).collect())
     }
