@@ -30,7 +30,19 @@ pub(super) fn run(
         .arg(share.join("qemu"))
         .arg("-L")
         .arg(share.join("seabios"))
-        .args(["-M", "q35", "-accel", "tcg,thread=multi", "-smp", "2", "-m", "512M"])
+        // With rdrand the kernel has random numbers from the start.
+        .args([
+            "-M",
+            "q35",
+            "-cpu",
+            "qemu64,+rdrand",
+            "-accel",
+            "tcg,thread=multi",
+            "-smp",
+            "2",
+            "-m",
+            "512M",
+        ])
         .args(["-nodefaults", "-no-reboot", "-display", "none", "-monitor", "none", "-serial", "stdio"])
         .arg("-serial")
         .arg(format!("file:{}", report.display()))
