@@ -3,8 +3,9 @@
 use super::bench::Node;
 use crate::peers::{PTP4L, Reading};
 use crate::process::Process;
+use crate::program::Ended;
 use crate::scratch;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -15,7 +16,7 @@ const SERVER_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(super) struct Ptp4l {
     pub(super) process: Process,
-    _files: TempDir,
+    files: TempDir,
 }
 
 impl Ptp4l {
@@ -43,6 +44,21 @@ impl Ptp4l {
         Self::start(node, "ptp4l client", &head, "unicast_master_table 1\n")
     }
 
+    /// A server tells of a leap second at the end of the UTC day, or no longer does.
+    pub(super) fn set_leap61(&self, node: &Node, leap61: bool) -> Result<()> {
+        let setting = format!(
+            "SET GRANDMASTER_SETTINGS_NP clockClass 6 clockAccuracy 0x21 offsetScaledLogVariance 0x4e5d \
+             currentUtcOffset 37 leap61 {} leap59 0 currentUtcOffsetValid 1 ptpTimescale 1 timeTraceable 1 \
+             frequencyTraceable 1 timeSource 0x20",
+            u8::from(leap61)
+        );
+        let mut command = Command::new("/bin/pmc");
+        command.args(["-u", "-b", "0", "-s"]).arg(self.files.path().join("uds")).arg(setting);
+        let ended = Ended::of(node.spawn("pmc", command)?)?;
+        ensure!(ended.stdout.contains("RESPONSE"), "pmc: {ended:?}");
+        Ok(())
+    }
+
     fn start(node: &Node, name: &str, head: &str, port: &str) -> Result<Self> {
         let files = scratch::directory("ptp4l")?;
         let path = files.path().join("ptp4l.conf");
@@ -56,6 +72,6 @@ impl Ptp4l {
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         let mut command = Command::new(PTP4L);
         command.arg("-f").arg(&path);
-        Ok(Self { process: node.spawn(name, command)?, _files: files })
+        Ok(Self { process: node.spawn(name, command)?, files })
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PROGRAMS: [&str; 6] =
-    ["bin/ip", "sbin/tc", "bin/busybox", "usr/sbin/ptp4l", "sbin/ethtool", "usr/sbin/phc2sys"];
+    ["bin/ip", "sbin/tc", "bin/busybox", "usr/sbin/ptp4l", "usr/sbin/pmc", "usr/sbin/hwstamp_ctl"];
 /// Kernel modules by name, loaded when they are needed.
 const MODULES: [&str; 3] = ["veth", "8021q", "sch_netem"];
 const DIRECTORIES: [&str; 9] = ["bin", "dev", "lib", "lib64", "proc", "root", "run", "sys", "tmp"];

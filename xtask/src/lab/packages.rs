@@ -11,8 +11,7 @@ use std::process::Command;
 /// Packages whose latest version depends on the kernel to use; the first that there is.
 const KERNELS: [&str; 2] = ["linux-image-6.12-cloud-amd64", "linux-image-cloud-amd64"];
 /// What the machine runs in, and runs.
-const PROGRAMS: [&str; 7] =
-    ["qemu-system-x86", "busybox-static", "kmod", "libelf1", "linuxptp", "iproute2", "ethtool"];
+const PROGRAMS: [&str; 6] = ["qemu-system-x86", "busybox-static", "kmod", "libelf1", "linuxptp", "iproute2"];
 /// Says that everything was unpacked, and names the kernel's version.
 const DONE: &str = "kernel-version";
 

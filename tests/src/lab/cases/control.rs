@@ -3,10 +3,15 @@
 use super::pair::{CLIENT, LOCK, Pair, SERVER};
 use crate::figures::Row;
 use crate::lab::{Bench, Run, ours};
+use crate::program::Ended;
 use anyhow::{Context as _, Result, ensure};
+use nix::libc::{HWTSTAMP_FILTER_NONE, HWTSTAMP_FILTER_PTP_V2_L4_EVENT, HWTSTAMP_TX_OFF, HWTSTAMP_TX_ON};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const ENDS: Duration = Duration::from_secs(10);
+/// How long the truth is watched when something was done.
+const LOOK: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Another attach is refused, a detach too unless it is forced; the client is told.
@@ -17,7 +22,7 @@ pub(super) fn attach_and_detach(_run: &mut Run) -> Result<()> {
     ensure!(refused.code == Some(1) && refused.stderr.contains("ptp_xdp"), "attach: {}", refused.stderr);
     let detached = ours::run(node, "detach", &[])?;
     ensure!(detached.code == Some(1), "detach found pins where there are none");
-    pair.stays_locked(Duration::from_secs(2))?;
+    pair.stays_locked(LOOK)?;
     let Pair { bench, server, client, state } = pair;
     drop(client);
 
@@ -31,11 +36,11 @@ pub(super) fn attach_and_detach(_run: &mut Run) -> Result<()> {
     );
     let client = ours::client(node, &[bench.node(SERVER)], &[], state.path())?;
     let mut pair = Pair { bench, server, client, state };
-    pair.settle()?;
+    pair.settle(Instant::now())?;
     let node = pair.bench.node(CLIENT);
     let refused = ours::run(node, "detach", &[])?;
     ensure!(refused.code == Some(1) && refused.stderr.contains("--force"), "detach: {}", refused.stderr);
-    pair.stays_locked(Duration::from_secs(2))?;
+    pair.stays_locked(LOOK)?;
     let mark = pair.client.mark();
     let forced = ours::run(node, "detach", &["--force"])?;
     ensure!(forced.code == Some(0), "detach --force: {}", forced.stderr);
@@ -52,13 +57,39 @@ pub(super) fn reset_on_attach(run: &mut Run) -> Result<()> {
     let pair = Pair::locked(&["reset_on_attach=1"], &[])?;
     ensure!(pair.count("step", 0) <= 2, "{} steps", pair.count("step", 0));
     run.report.rows.push(Row::new("reset_on_attach", "lock_s", "s", started.elapsed().as_secs_f64()));
-    pair.stays_locked(Duration::from_secs(3)).map(|_| ())
+    pair.stays_locked(LOOK).map(|_| ())
+}
+
+/// The NIC stamps by the smallest filter that serves while a controller runs, and as before when it has ended.
+pub(super) fn stamp_filter(_run: &mut Run) -> Result<()> {
+    let bench = Bench::new(1, &[])?;
+    let node = bench.node(SERVER);
+    let filter = || {
+        let mut command = Command::new("/bin/hwstamp_ctl");
+        command.args(["-i", &node.interface()]);
+        let ended = Ended::of(node.spawn("hwstamp_ctl", command)?)?;
+        let number = |name| {
+            let value = ended.stdout.lines().find_map(|line| line.strip_prefix(name))?;
+            value.trim().parse::<u32>().ok()
+        };
+        number("tx_type").zip(number("rx_filter")).with_context(|| format!("no filter in {ended:?}"))
+    };
+    let before = filter()?;
+    ensure!(before == (HWTSTAMP_TX_OFF, HWTSTAMP_FILTER_NONE), "{before:?} before a controller ran");
+    let mut server = ours::server(node, &[])?;
+    let during = filter()?;
+    ensure!(during == (HWTSTAMP_TX_ON, HWTSTAMP_FILTER_PTP_V2_L4_EVENT), "{during:?} while it runs");
+    let status = server.terminate(ENDS)?;
+    ensure!(status.success(), "the server ended with {status}");
+    let after = filter()?;
+    ensure!(after == before, "{after:?} afterwards");
+    Ok(())
 }
 
 /// The frequency stays when the client ends, and is there when it starts again.
 pub(super) fn drift_is_kept(run: &mut Run) -> Result<()> {
     let mut pair = Pair::locked(&[], &[])?;
-    pair.stays_locked(Duration::from_secs(3))?;
+    pair.stays_locked(LOOK)?;
     let status = pair.client.terminate(ENDS)?;
     ensure!(status.success(), "the client ended with {status}");
     let stored = stored_ppb(&pair)?;

@@ -28,6 +28,7 @@ pub(super) const ALL: &[(&str, Case)] = &[
     ("server-of-ptp4l", interop::server_of_ptp4l),
     ("attach-and-detach", control::attach_and_detach),
     ("reset-on-attach", control::reset_on_attach),
+    ("stamp-filter", control::stamp_filter),
     ("drift-is-kept", control::drift_is_kept),
     ("socket-stamps", control::socket_stamps),
     ("vlan", links::vlan),
@@ -35,4 +36,5 @@ pub(super) const ALL: &[(&str, Case)] = &[
     // These set the machine's clock.
     ("system-follows", system_clock::system_follows),
     ("phc-follows", system_clock::phc_follows),
+    ("leap-second", system_clock::leap_second),
 ];

@@ -34,15 +34,13 @@ impl Pair {
         let state = scratch::directory("state")?;
         let client = ours::client(bench.node(CLIENT), &[bench.node(SERVER)], options, state.path())?;
         let pair = Self { bench, server, client, state };
-        pair.settle()?;
+        pair.settle(Instant::now())?;
         Ok(pair)
     }
 
-    /// Waits for the lock, by the truth; how long it took.
-    pub(super) fn settle(&self) -> Result<Duration> {
-        self.bench
-            .settled(CLIENT, SERVER, LOCK, HOLD, Instant::now(), TIMEOUT)
-            .with_context(|| self.client.tail())
+    /// Waits for the lock, by the truth; how long after `since` it was there.
+    pub(super) fn settle(&self, since: Instant) -> Result<Duration> {
+        self.bench.settled(CLIENT, SERVER, LOCK, HOLD, since, TIMEOUT).with_context(|| self.client.tail())
     }
 
     pub(super) fn client_stats(&self) -> Result<Value> {

@@ -2,9 +2,11 @@
 
 use super::pair::{CLIENT, Pair, SERVER};
 use crate::figures::{Bar, Row};
+use crate::lab::ptp4l::Ptp4l;
 use crate::lab::{Bench, Run, ours};
 use anyhow::{Context as _, Result, bail, ensure};
 use ptp_ctl::clock::{Clock as _, Leap, SystemClock, kernel_tai_offset};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -44,6 +46,36 @@ pub(super) fn phc_follows(run: &mut Run) -> Result<()> {
     let row = Row::new("system_clock", "worst_error_ns (a server's PHC follows)", "ns", worst);
     run.report.rows.push(row.judged(Bar::Below(LIMIT)));
     Ok(())
+}
+
+/// A leap second is announced, and is not any more: the kernel is told.
+pub(super) fn leap_second(_run: &mut Run) -> Result<()> {
+    let mut system = SystemClock::open(true)?;
+    system.set_utc(TAI, Leap::None)?;
+    let bench = Bench::new(2, &["drift_ppb=0,20000"])?;
+    let state = crate::scratch::directory("state")?;
+    let server = Ptp4l::server(bench.node(SERVER))?;
+    server.set_leap61(bench.node(SERVER), true)?;
+    let servers = [bench.node(SERVER)];
+    let client = ours::client(bench.node(CLIENT), &servers, &["--also-system-clock"], state.path())?;
+    for leap61 in [true, false] {
+        server.set_leap61(bench.node(SERVER), leap61)?;
+        let deadline = Instant::now() + TIMEOUT;
+        while kernel_inserts()? != leap61 {
+            ensure!(Instant::now() < deadline, "leap61 {leap61} did not reach the kernel\n{}", client.tail());
+            sleep(SAMPLE);
+        }
+        ensure!(kernel_tai_offset()? == Some(TAI), "the kernel lost TAI - UTC");
+    }
+    Ok(())
+}
+
+/// Will the kernel insert a leap second at the end of the day?
+fn kernel_inserts() -> Result<bool> {
+    let output = Command::new("busybox").arg("adjtimex").output().context("cannot run adjtimex")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let status = text.lines().find(|line| line.contains("status:")).context("adjtimex tells no status")?;
+    Ok(status.contains("INS"))
 }
 
 /// CLOCK_REALTIME minus UTC of a PHC that counts TAI, ns.
