@@ -108,14 +108,8 @@ fn what_the_machine_lacks_is_told() -> Result<()> {
 fn without_root_it_says_so() -> Result<()> {
     let Some((programs, world)) = lab("without_root_it_says_so")? else { return Ok(()) };
     let host = &world.hosts()[0];
-    // The program may be where only root can go.
-    let directory = tempfile::tempdir()?;
-    std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;
-    let program = directory.path().join("ptp-ctl");
-    std::fs::copy(programs.path(), &program)?;
-    let run_dir = directory.path().join("run");
-    std::fs::create_dir(&run_dir)?;
-    std::fs::set_permissions(&run_dir, Permissions::from_mode(0o777))?;
+    let directory = for_nobody(&programs)?;
+    let (program, run_dir) = (directory.path().join("ptp-ctl"), directory.path().join("run"));
 
     for (subcommand, options) in [("server", &["--clock", "none"][..]), ("attach", &[])] {
         let mut command = Command::new(&program);
@@ -129,6 +123,36 @@ fn without_root_it_says_so() -> Result<()> {
         assert_error(&programs.run(host, command)?, RUNTIME_ERROR, &["root", "CAP_"], &case)?;
     }
     Ok(())
+}
+
+/// What documentation and units name is enough for the XDP data plane, and none of it is too much.
+#[test]
+fn each_capability_is_needed_and_no_other() -> Result<()> {
+    const CAPABILITIES: [&str; 4] = ["bpf", "perfmon", "net_admin", "net_bind_service"];
+    if !have("each_capability_is_needed_and_no_other", &[Need::Program("setpriv")]) {
+        return Ok(());
+    }
+    let Some((programs, world)) = lab("each_capability_is_needed_and_no_other")? else { return Ok(()) };
+    let host = &world.hosts()[0];
+    let directory = for_nobody(&programs)?;
+    let server = |capabilities: &[&str]| {
+        let set = capabilities.iter().fold("-all".to_owned(), |set, name| set + ",+" + name);
+        let mut command = Command::new("setpriv");
+        let nobody = NOBODY.to_string();
+        command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups", "--bounding-set", &set]);
+        command.args(["--inh-caps", &set, "--ambient-caps", &set]).arg(directory.path().join("ptp-ctl"));
+        command.args(["server", Plane::Ours.interface(), "--clock", "none", "--json", "--run-dir"]);
+        command.arg(directory.path().join("run"));
+        command
+    };
+    for missing in CAPABILITIES {
+        let others: Vec<_> = CAPABILITIES.into_iter().filter(|name| *name != missing).collect();
+        let name = format!("CAP_{}", missing.to_uppercase());
+        let ended = programs.run(host, server(&others))?;
+        assert_error(&ended, RUNTIME_ERROR, &[&name], &format!("without {name}"))?;
+    }
+    let process = host.spawn("server", server(&CAPABILITIES))?;
+    ptp_tests::program::wait_until_started(&process)
 }
 
 #[test]
@@ -210,6 +234,17 @@ fn lab(test: &str) -> Result<Option<(PtpCtl, World)>> {
     }
     let world = World::new(&["one", "two"])?;
     Ok(Some((PtpCtl::new(&PtpCtl::find()?)?, world)))
+}
+
+/// A directory with the program, which may be where only root can go, and a run directory that anyone can use.
+fn for_nobody(programs: &PtpCtl) -> Result<tempfile::TempDir> {
+    let directory = tempfile::tempdir()?;
+    std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;
+    std::fs::copy(programs.path(), directory.path().join("ptp-ctl"))?;
+    let run_dir = directory.path().join("run");
+    std::fs::create_dir(&run_dir)?;
+    std::fs::set_permissions(&run_dir, Permissions::from_mode(0o777))?;
+    Ok(directory)
 }
 
 /// Outside of any namespace.

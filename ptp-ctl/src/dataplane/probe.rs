@@ -14,6 +14,8 @@ const TIMESTAMP_KFUNC: &[u8] = b"\0bpf_xdp_metadata_rx_timestamp\0";
 // linux/capability.h
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_SYS_ADMIN: u32 = 21;
+/// Without it the verifier takes no variable offset into a packet.
+const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
 
 /// What loading and attaching needs and this thread has not, by name.
@@ -26,7 +28,7 @@ pub fn missing_capabilities() -> Vec<&'static str> {
         // Unknown: let the kernel decide.
         .unwrap_or(u64::MAX);
     let has = |capability: u32| effective & (1_u64 << capability | 1 << CAP_SYS_ADMIN) != 0;
-    [(CAP_BPF, "CAP_BPF"), (CAP_NET_ADMIN, "CAP_NET_ADMIN")]
+    [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON"), (CAP_NET_ADMIN, "CAP_NET_ADMIN")]
         .into_iter()
         .filter(|&(capability, _)| !has(capability))
         .map(|(_, name)| name)
