@@ -7,7 +7,7 @@ use ptp_common::wire::{ClockIdentity, ClockQuality, PortIdentity};
 use ptp_ctl::engine::Instant;
 use ptp_ctl::engine::client::Client;
 use ptp_ctl::engine::config::{
-    ClientConfig, LocalTimescale, Policy, PortConfig, ServerConfig, ServerEntry, ServoConfig,
+    ClientConfig, LocalTimescale, Policy, PortConfig, ServerConfig, ServerEntry, ServoConfig, ServoKind,
 };
 use ptp_ctl::engine::server::Server;
 use ptp_fuzz::{PEERS, drain, drive};
@@ -22,6 +22,7 @@ struct Settings {
     tai: bool,
     two_step: bool,
     servo: bool,
+    pi: bool,
     fast: bool,
     seed: u64,
 }
@@ -71,9 +72,13 @@ fn client_config(settings: &Settings) -> ClientConfig {
         wait_to_restore: Duration::from_secs(2),
         max_steps_removed: 255,
         delay_asymmetry_ns: 0,
+        max_asymmetry_ns: None,
         servo: settings.servo.then_some(ServoConfig {
+            kind: if settings.pi { ServoKind::Pi { hardware_stamps: false } } else { ServoKind::Adaptive },
             first_step_threshold_ns: 20_000,
             step_threshold_ns: 0,
+            max_slew_ppb: 100_000.0,
+            initial_deviation_ppb: 100_000.0,
             initial_frequency_ppb: 0.0,
             max_frequency_ppb: 500_000.0,
         }),
