@@ -38,7 +38,7 @@ fn choose_on(server: &ServerSettings, rx: StampSource, live_frames: bool) -> any
         (SyncPlane::Precise, _) => precise("asked for"),
         (SyncPlane::Massive, None) => Ok(Choice { massive: true, reason: "asked for" }),
         (SyncPlane::Massive, Some(obstacle)) => bail!("{obstacle}; use --sync-plane precise"),
-        (SyncPlane::Auto, _) if server.max_clients <= PRECISE_CLIENTS => {
+        (SyncPlane::Auto, _) if server.policy.max_clients <= PRECISE_CLIENTS => {
             precise("max-clients is within what it serves, 4096")
         }
         (SyncPlane::Auto, Some(obstacle)) => precise(obstacle),
