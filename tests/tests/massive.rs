@@ -1,6 +1,6 @@
 //! The massive plane on real interfaces: Sync, Announce and Delay_Resp from the kernel.
 //!
-//! The router polls towards the server: virtual Ethernet would lose what XDP sends otherwise.
+//! The router has an XDP program towards the server: virtual Ethernet would lose what XDP sends otherwise.
 
 use anyhow::{Context, Result, ensure};
 use ptp_common::time::Timestamp;
@@ -29,7 +29,7 @@ fn ptp4l_follows_the_massive_plane() -> Result<()> {
     let programs = PtpCtl::new(&PtpCtl::find()?)?;
     let world = World::new(&["server", "client"])?;
     let [server, client] = world.hosts() else { unreachable!("two names were given") };
-    world.router().poll_towards(server, Plane::Ours)?;
+    let _polling = world.router().poll_towards(server, Plane::Ours)?;
     for family in [Family::V4, Family::V6] {
         let mut ours = programs.server(server, "server", MASSIVE)?;
         let servers = [server.address(Plane::Ours, family)];
@@ -71,7 +71,7 @@ fn sync_goes_on_where_it_stopped() -> Result<()> {
     let programs = PtpCtl::new(&PtpCtl::find()?)?;
     let world = World::new(&["server", "client"])?;
     let [server, client] = world.hosts() else { unreachable!("two names were given") };
-    world.router().poll_towards(server, Plane::Ours)?;
+    let _polling = world.router().poll_towards(server, Plane::Ours)?;
     let Ended { code, stderr, .. } = programs.run(server, programs.command_with_bpffs("attach"))?;
     ensure!(code == Some(0), "attach: {stderr}");
     for family in [Family::V4, Family::V6] {
@@ -122,7 +122,7 @@ fn an_unreachable_client_is_counted() -> Result<()> {
     let programs = PtpCtl::new(&PtpCtl::find()?)?;
     let world = World::new(&["server", "client"])?;
     let [server, client] = world.hosts() else { unreachable!("two names were given") };
-    world.router().poll_towards(server, Plane::Ours)?;
+    let _polling = world.router().poll_towards(server, Plane::Ours)?;
     let mut ours = programs.server(server, "server", MASSIVE)?;
     let client = Client::new(client, server.address(Plane::Ours, Family::V4), Family::V4)?;
     client.request(&[(MessageType::Sync, -4)])?;

@@ -218,8 +218,8 @@ impl Plane {
             && now.1.saturating_sub(before.1) < (now.0 - before.0) / 2
         {
             tracing::warn!(
-                "{interface} is virtual Ethernet, and its other end does not get Sync and Announce: let it poll, with \
-                 `ethtool -K PEER gro on` or an XDP program"
+                "{interface} is virtual Ethernet, and its other end does not get Sync and Announce: give that an XDP \
+                 program, `ptp-ctl attach PEER`"
             );
         }
     }
@@ -275,8 +275,8 @@ impl Plane {
 
 impl ServerSide {
     fn new(common: &Common, server: &ServerSettings, nic_stamps: bool, massive: bool) -> Self {
-        // The other end of virtual Ethernet polls only if it is told to, and loses what XDP sends if it does not. Who
-        // asks for the massive plane has seen to that.
+        // The other end of virtual Ethernet loses what XDP sends, unless it has an XDP program itself. Who asks for the
+        // massive plane has seen to that.
         let is_veth = driver(&common.interface).is_ok_and(|driver| driver == VETH);
         let served_as_it_is = matches!(common.clock, config::Clock::System | config::Clock::None);
         Self {

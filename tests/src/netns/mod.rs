@@ -5,7 +5,6 @@
 
 mod bpffs;
 mod namespace;
-mod polling;
 
 pub use bpffs::BpfFs;
 pub use namespace::Namespace;
@@ -13,11 +12,13 @@ pub use namespace::Namespace;
 use crate::process::Process;
 use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
+use ptp_ctl::dataplane::{self, DataPlane, Mode};
 use std::fmt::Write;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -227,10 +228,17 @@ impl Router {
         self.rules("del", address)
     }
 
-    /// Makes its interface towards a host poll: it then gets what XDP on the host's interface sends.
-    pub fn poll_towards(&self, host: &Host, plane: Plane) -> Result<()> {
-        let interface = router_link(plane, host.number);
-        self.namespace.enter(|| polling::enable(&interface))
+    /// Puts an XDP program that lets everything pass at its interface towards a host, until that is dropped: virtual
+    /// Ethernet loses or delays what XDP at the other end sends without one.
+    pub fn poll_towards(&self, host: &Host, plane: Plane) -> Result<DataPlane> {
+        let options = dataplane::Options {
+            interface: router_link(plane, host.number),
+            mode: Mode::Native,
+            bpffs: PathBuf::new(),
+            nic_stamps: false,
+            max_clients: 0,
+        };
+        self.namespace.enter(|| Ok(DataPlane::open(&options)?))
     }
 
     /// How many "destination unreachable" messages it has sent since it exists, IPv4 and IPv6 together.
