@@ -72,7 +72,7 @@ pub(crate) fn classify(context: &XdpContext) -> Result<(Message, State), Counter
     }
     // Before all that takes time, but not before the port is known: other traffic does not pay for it.
     let controller = controller::get();
-    let stamp = timestamp::rx_stamp(context, controller.map_or(0, |controller| controller.stamp_source));
+    let stamp = timestamp::rx_stamp(context, controller.map_or(0, |(_, controller)| controller.stamp_source));
     let udp = Udp {
         source_port: be16(header, udp::SOURCE_PORT),
         length: be16(header, udp::UDP_LENGTH),

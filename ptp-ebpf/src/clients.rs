@@ -1,12 +1,12 @@
 //! A server's clients: found by address and identity, and held to what they were granted.
 
-use crate::controller;
 use crate::octets::{Address, Identity};
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray};
 use ptp_common::abi::{
-    self, Bucket, Client, DELAY_REQ_BURST, PLACES, PROBES, SERVICE_DELAY_RESP, TICK_SHIFT, interval_ns,
+    self, Bucket, Client, Config, DELAY_REQ_BURST, PLACES, PROBES, SERVICE_DELAY_RESP, TICK_SHIFT,
+    interval_ns,
 };
 
 /// The loader gives it the size that is needed.
@@ -34,8 +34,11 @@ pub(crate) fn at(index: u32) -> Option<&'static mut Client> {
 
 /// The client, if it has or had a grant.
 #[inline(always)]
-pub(crate) fn find(address: Address, port_identity: Identity) -> Option<&'static mut Client> {
-    let config = controller::config()?;
+pub(crate) fn find(
+    config: &Config,
+    address: Address,
+    port_identity: Identity,
+) -> Option<&'static mut Client> {
     let hash = abi::hash(config.hash_seed, address.0, port_identity.clock, port_identity.port);
     let first = abi::bucket(hash, config.buckets);
     for probe in 0..PROBES {

@@ -22,18 +22,20 @@ pub(crate) struct State {
     pub(crate) answers: bool,
     /// This is a server, and that is what it answers and sends.
     pub(crate) serving: Option<&'static Serving>,
+    /// What the loader said.
+    pub(crate) config: &'static Config,
 }
 
-/// What the controller said last; `None` while there is no map of ours.
+/// What the loader said, and what the controller said last; `None` while there is no map of ours.
 #[inline(always)]
-pub(crate) fn get() -> Option<&'static Controller> {
-    CONFIG.get(0).filter(|config| config.abi_version == ABI_VERSION)?;
-    CONTROLLER.get(0)
+pub(crate) fn get() -> Option<(&'static Config, &'static Controller)> {
+    let config = CONFIG.get(0).filter(|config| config.abi_version == ABI_VERSION)?;
+    Some((config, CONTROLLER.get(0)?))
 }
 
 /// `now` is CLOCK_MONOTONIC in ns.
 #[inline(always)]
-pub(crate) fn state(controller: &Controller, now: u64) -> State {
+pub(crate) fn state((config, controller): (&'static Config, &Controller), now: u64) -> State {
     // Each is read once: the controller writes them meanwhile. 0 is "never".
     let last = controller.alive_ns;
     let until = controller.answers_until_ns;
@@ -41,13 +43,8 @@ pub(crate) fn state(controller: &Controller, now: u64) -> State {
         alive: last != 0 && now.saturating_sub(last) < HEARTBEAT_TIMEOUT_NS,
         answers: now < until,
         serving: if until != 0 { serving(controller) } else { None },
+        config,
     }
-}
-
-/// What the loader said.
-#[inline(always)]
-pub(crate) fn config() -> Option<&'static Config> {
-    CONFIG.get(0)
 }
 
 /// What a server answers and sends.

@@ -37,7 +37,7 @@ pub(crate) fn serve(context: &mut XdpContext, message: &Message, state: State) -
         sequence_id: read(header, SEQUENCE_ID),
         port_identity,
     };
-    let Some(client) = clients::find(message.ip.source, port_identity) else {
+    let Some(client) = clients::find(state.config, message.ip.source, port_identity) else {
         return Err(report(context, message, state, Counter::UnknownClient));
     };
     if !clients::is_granted(client.expires[SERVICE_DELAY_RESP], message.now) {

@@ -65,7 +65,9 @@ fn next(context: &mut XdpContext) -> Result<FanOutCounter, FanOutCounter> {
     if hop.reachable == 0 {
         return Err(FanOutCounter::Unreachable);
     }
-    let serving = controller::get().and_then(controller::serving).ok_or(FanOutCounter::Failed)?;
+    let serving = controller::get()
+        .and_then(|(_, controller)| controller::serving(controller))
+        .ok_or(FanOutCounter::Failed)?;
     let version_4 = Address::ipv6(&client.address, 0).is_mapped();
     if is_sync {
         sync(context, client, hop, serving, version_4).ok_or(FanOutCounter::Failed)?;
