@@ -212,3 +212,6 @@ impl Drop for FanOut {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
