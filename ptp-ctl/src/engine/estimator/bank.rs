@@ -1,12 +1,13 @@
 //! Several filters side by side, each with another assumption about the noise: what they expect decides.
 
 use super::Leg;
+use super::drift::Frequency;
 use super::excess::Posterior;
 use super::filter::{Filter, Noise};
 
-/// How much the noise of a neighbour differs.
+/// How much the noise of a neighbour differs. The oscillator's is all that holdover has to go by.
 const STAMPS_STEP: f64 = 4.0;
-const WANDER_STEP: f64 = 3.0;
+const WANDER_STEP: f64 = 2.0;
 /// Stamps cannot be better than that, ns: one unit of a good PHC's resolution.
 const STAMPS: std::ops::RangeInclusive<f64> = 0.5..=1e5;
 /// From an atomic clock to an oscillator in the wind, ppb/√s.
@@ -37,6 +38,37 @@ struct Neighbour {
     score: f64,
 }
 
+/// Phase (ns) and frequency (ppb) of several filters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Blend {
+    pub(super) phase: Moments,
+    pub(super) frequency: Moments,
+}
+
+/// A mixture of distributions, by its moments.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moments {
+    weight: f64,
+    pub(super) mean: f64,
+    variance: f64,
+}
+
+impl Moments {
+    /// Another one, by its mean and standard deviation.
+    fn add(&mut self, weight: f64, (mean, deviation): (f64, f64)) {
+        self.weight += weight;
+        let share = weight / self.weight;
+        let apart = mean - self.mean;
+        self.mean += share * apart;
+        self.variance += share * (deviation * deviation - self.variance + (1.0 - share) * apart * apart);
+    }
+
+    /// Standard deviation.
+    pub(super) fn deviation(&self) -> f64 {
+        self.variance.max(0.0).sqrt()
+    }
+}
+
 impl Bank {
     pub(super) fn new(middle: Filter) -> Self {
         let Noise { stamps, wander } = middle.noise;
@@ -63,6 +95,19 @@ impl Bank {
     /// The filter that is right most often.
     pub(super) fn middle(&self) -> &Filter {
         &self.middle
+    }
+
+    /// What all filters together expect at `at` (s), each by how probable it is: the noise is not known any better.
+    pub(super) fn blend(&self, at: f64) -> Blend {
+        let mut blend = Blend { phase: Moments::default(), frequency: Moments::default() };
+        let neighbours = self.neighbours.iter().map(|neighbour| (neighbour.score.exp(), neighbour.filter));
+        for (weight, filter) in std::iter::once((1.0, self.middle)).chain(neighbours) {
+            let ahead = filter.ahead(at);
+            let Frequency { mean, deviation, .. } = ahead.frequency();
+            blend.phase.add(weight, ahead.phase());
+            blend.frequency.add(weight, (mean, deviation));
+        }
+        blend
     }
 
     /// Takes in a leg; what the middle makes of it.

@@ -13,6 +13,9 @@ const SPREADS: f64 = 10.0;
 const SMALLEST_SCALE: f64 = 1.0;
 /// The larger scale is at least so many times the smaller one: else the two are one.
 const APART: f64 = 4.0;
+/// Shares of the two, and of the bulk, where it has just become busy.
+const BUSY_SHARES: [f64; 2] = [0.4, 0.4];
+const BUSY_BULK_SHARE: f64 = 0.2;
 /// Shares that the two never fall below: what is gone may come back.
 const LEAST_SHARES: [f64; 2] = [0.05, 0.003];
 /// The same for the bulk.
@@ -108,6 +111,21 @@ impl Excess {
         self.bulk_count = GUESS;
         self.count = 0.0;
         self
+    }
+
+    /// Nothing is known any more but that packets take longer than the shortest by about `size` ns.
+    pub(super) fn busier(self, size: f64) -> Self {
+        let scale = size.max(self.scales[0]);
+        Self {
+            scales: [scale, APART * scale],
+            counts: [0.0; 2],
+            shares: BUSY_SHARES,
+            width: scale,
+            bulk_count: 0.0,
+            bulk_share: BUSY_BULK_SHARE,
+            count: 0.0,
+            ..self
+        }
     }
 
     /// Mean of the packets that queued little, ns.

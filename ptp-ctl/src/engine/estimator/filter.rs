@@ -268,6 +268,19 @@ impl Filter {
         p[ASYMMETRY][DELAY] += sign * variance;
     }
 
+    /// The way in one direction may have become busy: packets take longer than the shortest by about `size` ns, which
+    /// itself is what it was.
+    pub(super) fn load(&mut self, direction: Direction, size: f64) {
+        let place = direction as usize;
+        self.excesses[place] = self.excesses[place].busier(size);
+        let bulk = BULKS + place;
+        self.state[bulk] = self.state[bulk].max(size);
+        for i in 0..STATES {
+            (self.covariance[bulk][i], self.covariance[i][bulk]) = (0.0, 0.0);
+        }
+        self.covariance[bulk][bulk] = self.state[bulk] * self.state[bulk];
+    }
+
     /// The phase may have changed by about `deviation` ns.
     pub(super) fn jump(&mut self, deviation: f64) {
         self.covariance[PHASE][PHASE] += deviation * deviation;

@@ -15,7 +15,7 @@ mod tail;
 mod trial;
 
 use arrayvec::ArrayVec;
-use bank::Bank;
+use bank::{Bank, Blend};
 use drift::Drift;
 use filter::{Filter, Noise};
 pub use trial::Change;
@@ -31,8 +31,9 @@ const STAMPS_SHARE: f64 = 0.02;
 const FIRST_STAMPS: f64 = 2.0;
 /// First assumption about the oscillator, ppb/√s.
 const FIRST_WANDER: f64 = 3.0;
-/// Standard deviations to either side that hold 99 % of a normal distribution.
-const NINETY_NINE: f64 = 2.576;
+/// Standard deviations to either side that hold 99 %. Not of a normal distribution (2.58): the noise is learned, and the
+/// standard deviation with it, so that this is of Student's t with 7 degrees of freedom.
+const NINETY_NINE: f64 = 3.5;
 
 /// Which way a packet went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,19 +131,18 @@ impl Estimator {
 
     /// At `at`, s; `None` before the first exchange.
     pub fn estimate(&self, at: f64) -> Option<Estimate> {
-        let filter = self.bank.as_ref()?.middle().ahead(at);
-        let (offset, deviation) = filter.phase();
-        let frequency = filter.frequency();
+        let bank = self.bank.as_ref()?;
+        let Blend { phase, frequency } = bank.blend(at);
         // Of no account while packets come.
         let elapsed = (at - self.last).max(0.0);
         let (drift, drift_deviation) = self.drift.rate();
         let area = elapsed * elapsed / 2.0;
         Some(Estimate {
-            offset_ns: offset + drift * area,
-            bound_ns: NINETY_NINE * deviation.hypot(drift_deviation * area),
+            offset_ns: phase.mean + drift * area,
+            bound_ns: NINETY_NINE * phase.deviation().hypot(drift_deviation * area),
             frequency_ppb: frequency.mean + drift * elapsed,
-            frequency_bound_ppb: NINETY_NINE * frequency.deviation.hypot(drift_deviation * elapsed),
-            delay_ns: filter.delay(),
+            frequency_bound_ppb: NINETY_NINE * frequency.deviation().hypot(drift_deviation * elapsed),
+            delay_ns: bank.middle().delay(),
         })
     }
 

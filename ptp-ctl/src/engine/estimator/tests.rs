@@ -201,6 +201,22 @@ fn a_longer_way_is_told_from_a_clock_that_was_set() {
     }
 }
 
+/// A backup begins: from one packet to the next, those of one direction wait behind others.
+#[test]
+fn load_is_no_longer_way() {
+    for seed in 1..=3 {
+        let mut link = Link::new(seed, 500e3, [1e3; 2]);
+        link.run(200);
+        link.excess[0] = 100e3;
+        let mut history = link.run(200);
+        link.excess[0] = 1e3;
+        history.extend(link.run(100));
+        assert_eq!(link.changes, [], "seed {seed}");
+        assert!(rms(&history) < 60.0, "seed {seed}: {} ns", rms(&history));
+        assert!(covered(&history) > 0.95, "seed {seed}: {}", covered(&history));
+    }
+}
+
 #[test]
 fn a_clock_that_was_set_is_followed() {
     let mut link = Link::new(5, 500e3, [5e3; 2]);

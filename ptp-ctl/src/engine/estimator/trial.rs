@@ -26,6 +26,8 @@ const SHORTEST_TRIAL: u32 = 12;
 const CLEAR: f64 = 12.0;
 /// A change must be so much more probable than none (ln).
 const MARGIN: f64 = 12.0;
+/// Load must be so much more probable than a filter that was too sure of itself (ln): what was learned of the excess is lost by it.
+const LOAD_MARGIN: f64 = 30.0;
 
 /// What happened between client and server.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,10 +75,11 @@ impl Block {
     }
 }
 
-/// Explanations side by side; the first is that nothing happened but that the filter was too sure.
+/// Explanations side by side; the first is that nothing happened but that the filter was too sure. Load is no change either: the
+/// shortest delay is still there, only that hardly a packet has it. Its filter learns anew what the others take.
 #[derive(Clone, Debug)]
 struct Trial {
-    explanations: [(Option<Change>, Filter, f64); 5],
+    explanations: [(Option<Change>, Filter, f64); 8],
     legs: u32,
     /// What was expected before.
     before: Filter,
@@ -143,6 +146,12 @@ impl Trial {
                     filter.reroute(to, size);
                 }),
                 explain(Some(Change::Time(0.0)), &|filter| filter.jump(size)),
+                explain(None, &|filter| filter.load(from, size)),
+                explain(None, &|filter| filter.load(to, size)),
+                explain(None, &|filter| {
+                    filter.load(from, size);
+                    filter.load(to, size);
+                }),
             ],
             legs: 0,
             before: filter,
@@ -162,9 +171,11 @@ impl Trial {
         if !clear && self.legs < LONGEST_TRIAL {
             return None;
         }
-        let unchanged = &self.explanations[0];
+        let doubted = &self.explanations[0];
+        let unchanged = *order.iter().find(|(change, ..)| change.is_none())?;
         if best.0.is_none() || best.2 - unchanged.2 < MARGIN {
-            return Some((None, unchanged.1));
+            let loaded = unchanged.2 - doubted.2 >= LOAD_MARGIN;
+            return Some((None, if loaded { unchanged.1 } else { doubted.1 }));
         }
         let change = match best.0 {
             Some(Change::Time(_)) => {
