@@ -53,7 +53,8 @@ impl Ptp4l {
             u8::from(leap61)
         );
         let mut command = Command::new("/bin/pmc");
-        command.args(["-u", "-b", "0", "-s"]).arg(self.files.path().join("uds")).arg(setting);
+        let [own, server] = ["pmc", "uds"].map(|name| self.files.path().join(name));
+        command.args(["-u", "-b", "0", "-i"]).arg(own).arg("-s").arg(server).arg(setting);
         let ended = Ended::of(node.spawn("pmc", command)?)?;
         ensure!(ended.stdout.contains("RESPONSE"), "pmc: {ended:?}");
         Ok(())
