@@ -1,9 +1,13 @@
-//! Ready-made machines for the simulated world.
+//! Ready-made machines for the simulated world, and what to see of it.
 
 use ptp_common::wire::{ClockIdentity, ClockQuality, PortIdentity};
+use ptp_ctl::engine::client::{State, Status};
 use ptp_ctl::engine::config::{
-    ClientConfig, LocalTimescale, Policy, PortConfig, ServerConfig, ServerEntry, ServoConfig, ServoKind,
+    ClientConfig, LocalTimescale, Policy, PortConfig, Retry, Select, ServerConfig, ServerEntry, ServoConfig,
+    ServoKind, Standby,
 };
+use ptp_ctl::engine::event::{Event, Kind};
+use ptp_ctl::sim::{NodeId, Observation, Report, World};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -13,6 +17,8 @@ pub const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 pub const SERVER_A: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 1));
 /// The other server's address.
 pub const SERVER_B: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 2, 1));
+/// A third server's address.
+pub const SERVER_C: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 3, 1));
 
 /// An identity that ends in `number`.
 pub fn identity(number: u8) -> PortIdentity {
@@ -46,6 +52,12 @@ pub fn client(servers: &[IpAddr]) -> ClientConfig {
         sync_receipt_timeout: 3,
         wait_to_restore: Duration::from_secs(5),
         max_steps_removed: 255,
+        check_interval: Duration::from_secs(1),
+        retry: Retry::Fast,
+        select: Select::Btca,
+        standby: Standby::Hot,
+        switch_slew_ppb: 1_000.0,
+        max_variation_ns: None,
         delay_asymmetry_ns: 0,
         max_asymmetry_ns: None,
         servo: Some(ServoConfig {
@@ -88,4 +100,42 @@ pub fn policy() -> Policy {
         max_duration: 1000,
         allowed: Vec::new(),
     }
+}
+
+/// A client's status, now.
+pub fn status(world: &World, client: NodeId) -> Status {
+    world.client(client).expect("a client that is on").status(world.instant())
+}
+
+/// The server in use.
+pub fn selected(world: &World, client: NodeId) -> Option<IpAddr> {
+    status(world, client).selected_server
+}
+
+/// The state of a client.
+pub fn state(world: &World, client: NodeId) -> State {
+    status(world, client).state
+}
+
+/// Events of one kind, and when they were.
+pub fn events(reports: &[Report], kind: Kind) -> Vec<(Duration, Event)> {
+    let event = |report: &Report| match &report.what {
+        Observation::Event(event) if event.kind == kind => Some((report.at, event.clone())),
+        _ => None,
+    };
+    reports.iter().filter_map(event).collect()
+}
+
+/// True errors of a client when its servo was given something, ns.
+pub fn errors(reports: &[Report]) -> Vec<f64> {
+    let error = |report: &Report| match report.what {
+        Observation::Sample(sample, error) if sample.used => Some(error),
+        _ => None,
+    };
+    reports.iter().filter_map(error).collect()
+}
+
+/// Seconds.
+pub fn secs(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
 }

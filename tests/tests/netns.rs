@@ -122,6 +122,41 @@ fn one_server_that_restarts_is_negotiated_with_again() -> Result<()> {
 }
 
 #[test]
+fn a_warm_standby_takes_over_and_is_let_go() -> Result<()> {
+    let Some(Lab { programs, world }) = Lab::new("a_warm_standby_takes_over_and_is_let_go")? else {
+        return Ok(());
+    };
+    let [east, west, client_host] = world.hosts() else { unreachable!("three names were given") };
+    let mut servers = [programs.server(east, "east", &[])?, programs.server(west, "west", &[])?];
+    let options = ["--standby", "warm", "--revert", "immediate"];
+    let mut client = start_client(&programs, client_host, Family::V4, &[east, west], &options)?;
+    assert_locks(&client, 0)?;
+    assert_follows(&client, 0, east)?;
+    let standby = |host: &Host, pointer: &str| -> Result<Value> {
+        let stats = programs.stats(host)?;
+        Ok(stats.pointer(pointer).cloned().unwrap_or_default())
+    };
+    eventually("the standby announces itself, and no more", PATIENCE, || {
+        let announces = standby(client_host, "/servers/1/grants/announce/state")? == "granted";
+        let state = standby(client_host, "/servers/1/state")? == "standby";
+        Ok(announces && state && standby(client_host, "/servers/1/grants/sync/log_interval")?.is_null())
+    })?;
+
+    let mark = client.mark();
+    servers[0].kill()?;
+    assert_follows(&client, mark, west)?;
+    let mark = client.mark();
+    servers[0] = programs.server(east, "east again", &[])?;
+    assert_follows(&client, mark, east)?;
+    eventually("the standby serves no Sync any more", PATIENCE, || {
+        Ok(standby(west, "/clients/0/grants/sync/duration_s")?.is_null())
+    })?;
+    ensure!(standby(west, "/clients/0/grants/announce/state")? == "granted", "it announces itself");
+    assert_ends_well(&mut client)?;
+    servers.iter_mut().try_for_each(assert_ends_well)
+}
+
+#[test]
 fn a_server_forgets_a_client_that_is_gone() -> Result<()> {
     let Some(Lab { programs, world }) = Lab::new("a_server_forgets_a_client_that_is_gone")? else {
         return Ok(());
@@ -158,7 +193,8 @@ fn a_server_forgets_a_client_that_is_gone() -> Result<()> {
     )?;
 
     // One that cannot, when its grants end.
-    let mut client = start_client(&programs, client_host, Family::V4, &[server_host], &["--duration", "5"])?;
+    let short = ["--min-duration", "5", "--duration", "5"];
+    let mut client = start_client(&programs, client_host, Family::V4, &[server_host], &short)?;
     assert_locks(&client, 0)?;
     ensure!(clients()? == 1, "one client, granted");
     client.kill()?;
@@ -248,6 +284,8 @@ fn stats_tell_what_runs() -> Result<()> {
     for (pointer, value) in expected {
         ensure!(stats.pointer(pointer) == Some(value), "{pointer} is not {value}: {stats:#}");
     }
+    let age = stats.pointer("/servers/0/grants/sync/age_s").and_then(Value::as_f64);
+    ensure!(age.is_some_and(|age| age > 0.0), "no age of a contract: {stats:#}");
     let taken = stats.pointer("/counters/xdp/taken").and_then(Value::as_u64);
     ensure!(taken.is_some_and(|taken| taken > 0), "the data plane took nothing: {stats:#}");
     Ok(())

@@ -3,7 +3,7 @@
 use super::check::{Checker, RawCommon};
 use super::{
     ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, DataPlaneKind, Local,
-    Role, RxTimestamp, ServerAddress, ServoKind, Settings, XdpAttachMode,
+    Retry, Revert, Role, RxTimestamp, Select, ServerAddress, ServoKind, Settings, Standby, XdpAttachMode,
 };
 use crate::engine::config::{self as engine, ClientConfig, ServerEntry, ServoConfig};
 use serde::Deserialize;
@@ -66,15 +66,36 @@ pub struct ClientOptions {
         long, value_name = "LOG2", allow_negative_numbers = true, default_value_t = defaults().log_delay_resp_interval
     )]
     pub log_delay_resp_interval: i64,
-    /// How long to ask the servers to serve, seconds, 5 to 86400 (G.8275.2 and ATR devices: 60 to 1000)
+    /// How long to ask the servers to serve, seconds, from min-duration to max-duration
     #[arg(long, value_name = "S", default_value_t = defaults().duration)]
     pub duration: i64,
+    /// Shortest duration allowed, seconds, 5 to 86400
+    #[arg(long, value_name = "S", default_value_t = defaults().min_duration)]
+    pub min_duration: i64,
+    /// Longest duration allowed, seconds, 5 to 86400
+    #[arg(long, value_name = "S", default_value_t = defaults().max_duration)]
+    pub max_duration: i64,
+    /// How long to wait between requests to a server that serves nothing
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = defaults().retry)]
+    pub retry: Retry,
+    /// How often the state of the negotiation is looked at, seconds, 0.1 to 60
+    #[arg(long, value_name = "S", default_value_t = defaults().check_interval)]
+    pub check_interval: f64,
+    /// What decides between servers
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = defaults().select)]
+    pub select: Select,
+    /// What servers that are not in use are asked for
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = defaults().standby)]
+    pub standby: Standby,
     /// Announce intervals without an Announce until the server counts as lost, 2 to 255
     #[arg(long, value_name = "N", default_value_t = defaults().announce_receipt_timeout)]
     pub announce_receipt_timeout: i64,
     /// Sync intervals without a Sync (or unanswered Delay_Req) until the server counts as lost, 2 to 255
     #[arg(long, value_name = "N", default_value_t = defaults().sync_receipt_timeout)]
     pub sync_receipt_timeout: i64,
+    /// When a better server that was lost and serves again is used
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = defaults().revert)]
+    pub revert: Revert,
     /// How long a server that was lost must serve again before it is preferred again, seconds, 0 to 3600
     #[arg(long, value_name = "S", default_value_t = defaults().wait_to_restore)]
     pub wait_to_restore: f64,
@@ -99,6 +120,12 @@ pub struct ClientOptions {
     /// Fastest slew of a locked clock, ppb, 1 to 500000
     #[arg(long, value_name = "PPB", default_value_t = defaults().max_slew)]
     pub max_slew: i64,
+    /// Rate at which the time of another server is approached after a switch, ppb, 1 to 500000
+    #[arg(long, value_name = "PPB", default_value_t = defaults().switch_slew)]
+    pub switch_slew: i64,
+    /// Variation of the delay above which a server is not used, ns; 0 = no limit
+    #[arg(long, value_name = "NS", default_value_t = defaults().max_variation)]
+    pub max_variation: i64,
     /// DSCP of everything sent, 0 to 63
     #[arg(long, value_name = "N", default_value_t = defaults().dscp)]
     pub dscp: i64,
@@ -139,6 +166,13 @@ impl Default for ClientOptions {
             log_sync_interval: -3,
             log_delay_resp_interval: -3,
             duration: 300,
+            min_duration: 60,
+            max_duration: 1000,
+            retry: Retry::Fast,
+            check_interval: 1.0,
+            select: Select::Btca,
+            standby: Standby::Hot,
+            revert: Revert::Wait,
             announce_receipt_timeout: 3,
             sync_receipt_timeout: 3,
             wait_to_restore: 30.0,
@@ -149,6 +183,8 @@ impl Default for ClientOptions {
             first_step_threshold: 20_000,
             step_threshold: 10_000_000,
             max_slew: 10_000,
+            switch_slew: 1_000,
+            max_variation: 0,
             dscp: 56,
             bpffs: DEFAULT_BPFFS.into(),
             run_dir: DEFAULT_RUN_DIR.into(),
@@ -181,6 +217,12 @@ pub struct ClientSettings {
     sync_receipt_timeout: u8,
     wait_to_restore: Duration,
     max_steps_removed: u16,
+    check_interval: Duration,
+    retry: Retry,
+    select: Select,
+    standby: Standby,
+    switch_slew_ppb: u32,
+    max_variation_ns: u64,
     delay_asymmetry_ns: i64,
     max_asymmetry_ns: Option<u64>,
     servo: ServoKind,
@@ -203,6 +245,21 @@ impl ClientSettings {
             sync_receipt_timeout: self.sync_receipt_timeout,
             wait_to_restore: self.wait_to_restore,
             max_steps_removed: self.max_steps_removed,
+            check_interval: self.check_interval,
+            retry: match self.retry {
+                Retry::Fast => engine::Retry::Fast,
+                Retry::Telecom => engine::Retry::Telecom,
+            },
+            select: match self.select {
+                Select::Btca => engine::Select::Btca,
+                Select::Priority => engine::Select::Priority,
+            },
+            standby: match self.standby {
+                Standby::Hot => engine::Standby::Hot,
+                Standby::Warm => engine::Standby::Warm,
+            },
+            switch_slew_ppb: self.switch_slew_ppb.into(),
+            max_variation_ns: (self.max_variation_ns > 0).then_some(self.max_variation_ns),
             delay_asymmetry_ns: self.delay_asymmetry_ns,
             max_asymmetry_ns: self.max_asymmetry_ns,
             servo: (self.common.clock != super::Clock::None).then_some(ServoConfig {
@@ -232,6 +289,7 @@ impl ClientOptions {
     pub fn validate(&self) -> Result<Settings, ConfigError> {
         const LOG2: &str = ", log2 of the interval in seconds: -3 is 8 per second, 0 is 1 per second";
         const RECEIPT: &str = " intervals; 3 is right for most";
+        const NO_LIMIT: &str = " ns; 0 = no limit";
         let check = Checker("client");
         let common = self.common().validate(&check)?;
         let step = |key, value, default: &str| {
@@ -259,12 +317,7 @@ impl ClientOptions {
                 -7..=6,
                 LOG2,
             )?,
-            duration: check.range(
-                "duration",
-                self.duration,
-                5..=86_400,
-                " s; G.8275.2 and ATR devices grant 60 to 1000 s, 300 s is their default",
-            )?,
+            duration: self.duration(&check)?,
             announce_receipt_timeout: check.range(
                 "announce-receipt-timeout",
                 self.announce_receipt_timeout,
@@ -277,11 +330,12 @@ impl ClientOptions {
                 2..=255,
                 RECEIPT,
             )?,
-            wait_to_restore: Duration::from_secs_f64(check.real(
-                "wait-to-restore",
-                self.wait_to_restore,
-                0.0..=3600.0,
-                " s; 0 returns to a better server at once",
+            wait_to_restore: self.wait_to_restore(&check)?,
+            check_interval: Duration::from_secs_f64(check.real(
+                "check-interval",
+                self.check_interval,
+                0.1..=60.0,
+                " s; 1 is right for most",
             )?),
             max_steps_removed: check.range(
                 "max-steps-removed",
@@ -289,6 +343,16 @@ impl ClientOptions {
                 1..=255,
                 "; 255 is the limit of the standard",
             )?,
+            retry: self.retry,
+            select: self.select,
+            standby: self.standby,
+            switch_slew_ppb: check.range(
+                "switch-slew",
+                self.switch_slew,
+                1..=500_000,
+                " ppb: 1000 approaches the other server's time by 1 us in a second",
+            )?,
+            max_variation_ns: check.range("max-variation", self.max_variation, 0..=i64::MAX, NO_LIMIT)?,
             delay_asymmetry_ns: check.range(
                 "delay-asymmetry",
                 self.delay_asymmetry,
@@ -313,6 +377,31 @@ impl ClientOptions {
             common: common.clone(),
         };
         Ok(Settings { common, role: Role::Client(client) })
+    }
+
+    fn duration(&self, check: &Checker) -> Result<u32, ConfigError> {
+        const RANGE: &str = " s; G.8275.2 and ATR devices grant 60 to 1000 s";
+        check.range::<u32>("min-duration", self.min_duration, 5..=86_400, RANGE)?;
+        check.range::<u32>("max-duration", self.max_duration, self.min_duration..=86_400, RANGE)?;
+        check.range(
+            "duration",
+            self.duration,
+            self.min_duration..=self.max_duration,
+            " s, which min-duration and max-duration say; 300 s is right for most",
+        )
+    }
+
+    fn wait_to_restore(&self, check: &Checker) -> Result<Duration, ConfigError> {
+        let seconds = check.real(
+            "wait-to-restore",
+            self.wait_to_restore,
+            0.0..=3600.0,
+            " s; revert = \"immediate\" returns to a better server at once",
+        )?;
+        Ok(match self.revert {
+            Revert::Wait => Duration::from_secs_f64(seconds),
+            Revert::Immediate => Duration::ZERO,
+        })
     }
 
     fn common(&self) -> RawCommon<'_> {

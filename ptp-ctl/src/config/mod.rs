@@ -13,7 +13,8 @@ pub use check::ConfigError;
 pub use client::{ClientOptions, ClientSettings};
 pub use server::{ServerOptions, ServerSettings};
 pub use values::{
-    ClockKind, DataPlaneKind, RxTimestamp, ServerAddress, ServoKind, SyncMode, SyncPlane, XdpAttachMode,
+    ClockKind, DataPlaneKind, Retry, Revert, RxTimestamp, Select, ServerAddress, ServoKind, Standby,
+    SyncMode, SyncPlane, XdpAttachMode,
 };
 
 use crate::engine::config::{LocalTimescale, PortConfig};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::config::ServerEntry;
+use crate::engine::config::{self as engine, ServerEntry};
 use std::time::Duration;
 
 fn local() -> Local {
@@ -59,6 +59,21 @@ fn a_full_client() {
 }
 
 #[test]
+fn how_servers_are_chosen_and_asked() {
+    let text = format!(
+        "{CLIENT}select = \"priority\"\nstandby = \"warm\"\nrevert = \"immediate\"\nretry = \"g8275.2\"\n\
+         min-duration = 5\nduration = 7\ncheck-interval = 0.5\nswitch-slew = 50\nmax-asymmetry = 9\n"
+    );
+    let settings = Config::parse(&text).unwrap();
+    let engine = client(&settings).engine_config(&local());
+    assert_eq!((engine.select, engine.standby), (engine::Select::Priority, engine::Standby::Warm));
+    assert_eq!((engine.retry, engine.wait_to_restore), (engine::Retry::Telecom, Duration::ZERO));
+    assert_eq!((engine.duration, engine.check_interval), (7, Duration::from_millis(500)));
+    assert_eq!((engine.switch_slew_ppb, engine.max_asymmetry_ns), (50.0, Some(9)));
+    assert_eq!(engine.max_variation_ns, None);
+}
+
+#[test]
 fn measure_only_has_no_servo() {
     let settings = Config::parse(&format!("{CLIENT}clock = \"none\"\n")).unwrap();
     assert_eq!(client(&settings).engine_config(&local()).servo, None);
@@ -87,7 +102,15 @@ fn wrong_values_are_named() {
         ("log-announce-interval = -4", "client.log-announce-interval = -4: must be -3 to 6"),
         ("log-sync-interval = -8", "client.log-sync-interval = -8: must be -7 to 6"),
         ("log-delay-resp-interval = 7", "client.log-delay-resp-interval = 7: must be -7 to 6"),
-        ("duration = 4", "client.duration = 4: must be 5 to 86400 s"),
+        (
+            "duration = 59",
+            "client.duration = 59: must be 60 to 1000 s, which min-duration and max-duration say",
+        ),
+        ("min-duration = 4", "client.min-duration = 4: must be 5 to 86400 s"),
+        ("min-duration = 61\nmax-duration = 60", "client.max-duration = 60: must be 61 to 86400 s"),
+        ("check-interval = 0", "client.check-interval = 0: must be 0.1 to 60 s"),
+        ("switch-slew = 0", "client.switch-slew = 0: must be 1 to 500000 ppb"),
+        ("max-variation = -1", "client.max-variation = -1: must be 0 to"),
         ("announce-receipt-timeout = 1", "client.announce-receipt-timeout = 1: must be 2 to 255"),
         ("sync-receipt-timeout = 256", "client.sync-receipt-timeout = 256: must be 2 to 255"),
         ("wait-to-restore = 3600.5", "client.wait-to-restore = 3600.5: must be 0 to 3600 s"),

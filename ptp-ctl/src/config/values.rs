@@ -192,6 +192,96 @@ impl SyncPlane {
 
 display_by_value_name!(SyncPlane);
 
+/// How long to wait between requests to a server that serves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// 1, 1, 1, 2, 4 s, then every 5 s; up to 60 s while another server serves
+    Fast,
+    /// Three times after 1 s, then every 60 s
+    #[value(name = "g8275.2")]
+    #[serde(rename = "g8275.2")]
+    Telecom,
+}
+
+impl Retry {
+    /// As written in flags, files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Telecom => "g8275.2",
+        }
+    }
+}
+
+display_by_value_name!(Retry);
+
+/// What decides between servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Select {
+    /// The quality that they announce, then the priority (alternate BTCA of G.8275.2)
+    Btca,
+    /// The priority, then the quality
+    Priority,
+}
+
+impl Select {
+    /// As written in flags, files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Btca => "btca",
+            Self::Priority => "priority",
+        }
+    }
+}
+
+display_by_value_name!(Select);
+
+/// What servers that are not in use are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standby {
+    /// Everything: they are measured all the time, and a switch needs no packet
+    Hot,
+    /// Announce only
+    Warm,
+}
+
+impl Standby {
+    /// As written in flags, files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Warm => "warm",
+        }
+    }
+}
+
+display_by_value_name!(Standby);
+
+/// When a better server that was lost and serves again is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Revert {
+    /// After the wait-to-restore time
+    Wait,
+    /// At once
+    Immediate,
+}
+
+impl Revert {
+    /// As written in flags, files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Immediate => "immediate",
+        }
+    }
+}
+
+display_by_value_name!(Revert);
+
 /// `ADDR` or `ADDR@PRIORITY`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

@@ -55,12 +55,54 @@ pub struct ClientConfig {
     pub wait_to_restore: Duration,
     /// A server with that many stepsRemoved, or more, is not followed (1 to 255).
     pub max_steps_removed: u16,
+    /// How often the state of the negotiation with every server is looked at.
+    pub check_interval: Duration,
+    /// How long to wait between requests to a server that serves nothing.
+    pub retry: Retry,
+    /// What decides between servers.
+    pub select: Select,
+    /// What servers that are not in use are asked for.
+    pub standby: Standby,
+    /// Rate at which the time of another server is approached after a switch, ppb.
+    pub switch_slew_ppb: f64,
+    /// Variation of the delay above which a server is not used, ns; `None` = no limit.
+    pub max_variation_ns: Option<u64>,
     /// delayAsymmetry, ns: (server→client minus client→server)/2.
     pub delay_asymmetry_ns: i64,
-    /// The most that delayAsymmetry can be off by, ns; `None` = nobody knows.
+    /// The most that delayAsymmetry can be off by, ns; a server whose delays show more is not used. `None` = nobody knows.
     pub max_asymmetry_ns: Option<u64>,
     /// The servo's settings; `None` = measure only.
     pub servo: Option<ServoConfig>,
+}
+
+/// How long to wait between requests to a server that serves nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retry {
+    /// While none serves 1, 1, 1, 2, 4 s, then every 5 s; while another serves up to 60 s.
+    #[default]
+    Fast,
+    /// Three times after 1 s, then every 60 s.
+    Telecom,
+}
+
+/// What decides between servers that can be followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Select {
+    /// The alternate BTCA of G.8275.2: the quality announced, then the local priority.
+    #[default]
+    Btca,
+    /// The local priority, then the quality.
+    Priority,
+}
+
+/// What servers that are not in use are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standby {
+    /// Everything: they are measured all the time.
+    #[default]
+    Hot,
+    /// Announce.
+    Warm,
 }
 
 /// One server of a client.

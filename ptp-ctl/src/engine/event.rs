@@ -40,6 +40,8 @@ pub enum Kind {
     Usable,
     /// The client's state changed.
     State,
+    /// Two servers disagree, and nobody can say which of them is right.
+    Disagreement,
     /// The clock was stepped.
     Step,
     /// The shortest way to or from a server has become longer or shorter.
@@ -100,6 +102,20 @@ pub enum Reason {
     StepsRemoved,
     /// All servers were lost.
     MasterSynchronizationFault,
+    /// There are servers, but none of them may be followed.
+    BmcFailed,
+    /// There is no route to the server.
+    RouteUnreach,
+    /// Its time disagrees with that of the majority.
+    Falseticker,
+    /// Its delays vary by more than the limit (PTSF-unusable).
+    DelayVariation,
+    /// Its delays differ in the two directions by more than the limit (PTSF-unusable).
+    DelayAsymmetry,
+    /// It serves some message types, but not all.
+    ServedInPart,
+    /// It is not needed any more.
+    NotNeeded,
     /// The servo has settled.
     ServoLocked,
     /// The servo starts.

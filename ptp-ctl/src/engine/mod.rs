@@ -47,6 +47,11 @@ pub enum Input<'a> {
         /// TX time, a reading of the local clock; `None` when the stamp was lost or the message could not be sent.
         tx: Option<Timestamp>,
     },
+    /// The kernel has no route for what was to be sent there.
+    Unreachable {
+        /// The destination.
+        to: IpAddr,
+    },
     /// What the kernel knows of TAI - UTC, in seconds; `None` = unknown. Told at start and whenever it changes.
     TaiOffset(Option<i16>),
     /// The last [`Output::Steer`] was performed.
@@ -121,4 +126,8 @@ pub trait Engine {
     fn poll_timeout(&self) -> Option<Instant>;
     /// The next thing to do.
     fn poll_output(&mut self) -> Option<Output>;
+    /// After a shutdown: nothing is awaited any more.
+    fn is_finished(&self) -> bool {
+        true
+    }
 }

@@ -85,6 +85,14 @@ pub enum NetError {
     },
 }
 
+impl NetError {
+    /// The kernel knows no way to the destination.
+    pub fn is_unreachable(&self) -> bool {
+        let Self::Send { source, .. } = self else { return false };
+        matches!(source.kind(), io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable)
+    }
+}
+
 fn list(holders: &[Holder]) -> String {
     if holders.is_empty() {
         return "a process that /proc does not show".to_owned();

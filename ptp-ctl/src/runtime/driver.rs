@@ -123,8 +123,26 @@ impl Driver {
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         self.reporter.start(realtime_nanos(), &self.start);
         let ended = self.turn_until_stopped().await;
+        self.role.shutdown(self.turn.instant);
+        self.perform();
+        let ended = match ended {
+            Ok(()) => self.turn_until_finished().await,
+            failed => failed,
+        };
         self.stop();
         ended
+    }
+
+    /// Until the other side has heard that it is over, or has had its time to; a second signal ends it at once.
+    async fn turn_until_finished(&mut self) -> anyhow::Result<()> {
+        while !self.role.is_finished() {
+            let exhausted = self.take_inputs();
+            self.fire()?;
+            if matches!(self.wait(exhausted).await?, Wake::Stop) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn turn_until_stopped(&mut self) -> anyhow::Result<()> {
@@ -149,10 +167,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Ends every contract, and leaves the clock as it should run on.
+    /// Leaves the clock as it should run on.
     fn stop(&mut self) {
-        self.role.shutdown(self.turn.instant);
-        self.perform();
         // Taking the program off resets some NICs, rate of the clock included.
         self.plane = None;
         self.settle_clock();
@@ -356,6 +372,9 @@ impl Driver {
                     Ok(()) => None,
                     Err((error, token)) => {
                         tracing::debug!(%error);
+                        if error.is_unreachable() {
+                            self.role.engine().handle(self.turn.instant, Input::Unreachable { to });
+                        }
                         token
                     }
                 }

@@ -38,11 +38,19 @@ impl Role {
         }
     }
 
-    /// Ends every contract; the outputs that follow are the last.
+    /// Ends every contract; it is over when [`is_finished`](Self::is_finished) says so.
     pub(super) fn shutdown(&mut self, now: Instant) {
         match self {
             Self::Client(client) => client.shutdown(now),
             Self::Server(server) => server.shutdown(now),
+        }
+    }
+
+    /// After a shutdown: nothing is awaited any more.
+    pub(super) fn is_finished(&self) -> bool {
+        match self {
+            Self::Client(client) => client.is_finished(),
+            Self::Server(server) => server.is_finished(),
         }
     }
 

@@ -4,6 +4,7 @@
 mod clock;
 mod delay;
 mod network;
+mod pending;
 mod random;
 pub mod scenario;
 pub mod statistics;
@@ -21,9 +22,10 @@ use crate::engine::server::Server;
 use crate::engine::servo::Decision;
 use crate::engine::{Engine, Input, Instant, Output, Packet, TxToken};
 use network::Link;
+use pending::{Pending, What};
 use ptp_common::net::Channel;
 use ptp_common::time::Timestamp;
-use ptp_common::wire::set_origin_timestamp;
+use ptp_common::wire::{MessageType, set_origin_timestamp};
 use serde::Deserialize;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -110,42 +112,10 @@ struct Node {
     tai_offset: Option<i16>,
     /// Raised when it is switched off: what was on its way to the old engine does not reach the new one.
     life: u32,
+    /// It was told to end.
+    ending: bool,
     /// When the engine is woken next; wake-ups at other times are of plans given up since.
     wake_at: Option<u64>,
-}
-
-enum What {
-    Deliver { from: IpAddr, channel: Channel, bytes: Vec<u8> },
-    Sent { token: TxToken, tx: Option<Timestamp>, life: u32 },
-    Wake,
-    Drift,
-}
-
-struct Pending {
-    at: u64,
-    order: u64,
-    node: NodeId,
-    what: What,
-}
-
-impl PartialEq for Pending {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.order) == (other.at, other.order)
-    }
-}
-
-impl Eq for Pending {}
-
-impl PartialOrd for Pending {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Pending {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
 }
 
 /// All machines, the network and the time.
@@ -159,6 +129,7 @@ pub struct World {
     paths: HashMap<(IpAddr, IpAddr), Path>,
     default_path: Path,
     links: HashMap<(IpAddr, IpAddr), Link>,
+    blocked: Vec<(IpAddr, IpAddr, MessageType)>,
     stamps: Stamps,
     reports: Vec<Report>,
 }
@@ -175,6 +146,7 @@ impl World {
             paths: HashMap::new(),
             default_path: Path::default(),
             links: HashMap::new(),
+            blocked: Vec::new(),
             stamps: Stamps::default(),
             reports: Vec::new(),
         }
@@ -213,6 +185,7 @@ impl World {
     /// Switches a machine off, without a word to anyone. Its clock goes on.
     pub fn kill(&mut self, node: NodeId) {
         self.nodes[node.0].role = Role::Dead;
+        self.nodes[node.0].ending = false;
         self.nodes[node.0].life += 1;
     }
 
@@ -222,7 +195,7 @@ impl World {
         self.start(node);
     }
 
-    /// Ends an engine in good order; what it sends last goes out.
+    /// Ends an engine in good order: what it sends last goes out, and is repeated until it is acknowledged.
     pub fn shutdown(&mut self, node: NodeId) {
         let now = self.instant();
         match &mut self.nodes[node.0].role {
@@ -230,8 +203,8 @@ impl World {
             Role::Server(server) => server.shutdown(now),
             Role::Dead => {}
         }
+        self.nodes[node.0].ending = true;
         self.drain(node);
-        self.kill(node);
     }
 
     /// What the kernel of a machine knows of TAI - UTC changes.
@@ -244,6 +217,17 @@ impl World {
     pub fn jump_clock(&mut self, node: NodeId, by_ns: i64) {
         let now = self.now;
         self.nodes[node.0].clock.step(now, by_ns);
+    }
+
+    /// The clock of a machine that nobody steers begins to run away, ppb.
+    pub fn ramp_clock(&mut self, node: NodeId, ppb: f64) {
+        let now = self.now;
+        self.nodes[node.0].clock.adjust(now, ppb);
+    }
+
+    /// Messages of this type do not get from one address to another any more.
+    pub fn block(&mut self, from: IpAddr, to: IpAddr, message_type: MessageType) {
+        self.blocked.push((from, to, message_type));
     }
 
     /// A packet from somebody who is no machine of this world.
@@ -308,6 +292,11 @@ impl World {
         self.links.get(&(from, to)).map_or(0, |link| link.packets)
     }
 
+    /// When a packet from one address to another got lost last: true time since the start.
+    pub fn last_loss(&self, from: IpAddr, to: IpAddr) -> Option<Duration> {
+        self.links.get(&(from, to))?.last_loss.map(Duration::from_nanos)
+    }
+
     fn add(&mut self, address: IpAddr, role: Role, clock: Oscillator) -> NodeId {
         let node = NodeId(self.nodes.len());
         self.nodes.push(Node {
@@ -318,6 +307,7 @@ impl World {
             random: stream(self.seed, &[address]),
             tai_offset: Some(37),
             life: 0,
+            ending: false,
             wake_at: None,
         });
         if clock.drifts() {
@@ -400,6 +390,10 @@ impl World {
             self.push(at, node, What::Wake);
         }
         self.nodes[node.0].wake_at = wake;
+        let Node { role, ending, .. } = &mut self.nodes[node.0];
+        if *ending && role.engine().is_none_or(|engine| engine.is_finished()) {
+            self.kill(node);
+        }
     }
 
     fn perform(&mut self, node: NodeId, output: Output) {
@@ -455,11 +449,18 @@ impl World {
     }
 
     fn transmit(&mut self, from: IpAddr, to: IpAddr, channel: Channel, packet: &Packet) {
+        let message_type = packet.as_bytes().first().and_then(|first| MessageType::from_nibble(first & 0xf));
+        if self.blocked.iter().any(|&(a, b, blocked)| (a, b) == (from, to) && Some(blocked) == message_type) {
+            return;
+        }
         let way = (from, to);
         let seed = self.seed;
         let link = self.links.entry(way).or_insert_with(|| Link::new(stream(seed, &[from, to])));
         let path = self.paths.get(&way).unwrap_or(&self.default_path);
         let arrivals = link.arrivals(path, self.now, channel == Channel::Event);
+        if arrivals.is_empty() {
+            link.last_loss = Some(self.now);
+        }
         let Some(receiver) = self.nodes.iter().position(|node| node.address == to) else {
             return;
         };

@@ -78,13 +78,15 @@ pub(super) struct Link {
     random: fastrand::Rng,
     /// Packets sent.
     pub(super) packets: u64,
+    /// When one was lost last, ns since the start.
+    pub(super) last_loss: Option<u64>,
     events: u64,
     last_arrival: u64,
 }
 
 impl Link {
     pub(super) fn new(random: fastrand::Rng) -> Self {
-        Self { random, packets: 0, events: 0, last_arrival: 0 }
+        Self { random, packets: 0, last_loss: None, events: 0, last_arrival: 0 }
     }
 
     /// When a packet that is sent `now` arrives: never, once or twice. Times are ns since the start.

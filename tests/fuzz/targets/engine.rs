@@ -7,7 +7,8 @@ use ptp_common::wire::{ClockIdentity, ClockQuality, PortIdentity};
 use ptp_ctl::engine::Instant;
 use ptp_ctl::engine::client::Client;
 use ptp_ctl::engine::config::{
-    ClientConfig, LocalTimescale, Policy, PortConfig, ServerConfig, ServerEntry, ServoConfig, ServoKind,
+    ClientConfig, LocalTimescale, Policy, PortConfig, Retry, Select, ServerConfig, ServerEntry, ServoConfig,
+    ServoKind, Standby,
 };
 use ptp_ctl::engine::server::Server;
 use ptp_fuzz::{PEERS, drain, drive};
@@ -71,6 +72,12 @@ fn client_config(settings: &Settings) -> ClientConfig {
         sync_receipt_timeout: 3,
         wait_to_restore: Duration::from_secs(2),
         max_steps_removed: 255,
+        check_interval: Duration::from_secs(1),
+        retry: Retry::Fast,
+        select: Select::Btca,
+        standby: if settings.two_step { Standby::Hot } else { Standby::Warm },
+        switch_slew_ppb: 1_000.0,
+        max_variation_ns: None,
         delay_asymmetry_ns: 0,
         max_asymmetry_ns: None,
         servo: settings.servo.then_some(ServoConfig {

@@ -2,22 +2,29 @@
 
 use super::contract::Contract;
 use super::exchange::Exchanges;
+use super::loss::{Loss, Stream};
 use super::recovery::Recovery;
-use super::status::{AnnounceStatus, GrantsStatus, ServerStatus};
 use crate::engine::Instant;
-use crate::engine::config::{LocalTimescale, ServerEntry};
-use crate::engine::estimator::Estimate;
+use crate::engine::config::{LocalTimescale, ServerEntry, Standby};
 use crate::engine::event::Reason;
 use crate::engine::path::PathSequence;
-use crate::engine::timers::TimerTable;
+use crate::engine::timers::{TimerTable, interval};
 use ptp_common::time::Interval;
 use ptp_common::wire::{Announce, ClockIdentity, Flags, Message, MessageType, PortIdentity};
+use std::time::Duration;
+
+/// Shortest time after which silence counts: less is within what a busy machine does to a process.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(250);
+/// Numbers of Delay_Req that are further apart say nothing about loss.
+const LONGEST_GAP: u16 = 64;
 
 /// What an association waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// A request, or the end of a grant, is due.
+    /// A request, a CANCEL, or the end of a grant, is due.
     Negotiation,
+    /// It is time to look at the state of the negotiation.
+    Check,
     /// The next Announce is overdue.
     Announce,
     /// The next Sync is overdue.
@@ -31,8 +38,15 @@ pub(super) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 6] =
-        [Self::Negotiation, Self::Announce, Self::Sync, Self::DelayReq, Self::DelayResp, Self::Restore];
+    const ALL: [Self; 7] = [
+        Self::Negotiation,
+        Self::Check,
+        Self::Announce,
+        Self::Sync,
+        Self::DelayReq,
+        Self::DelayResp,
+        Self::Restore,
+    ];
 }
 
 /// Whether a server can be followed.
@@ -42,6 +56,8 @@ pub(super) enum Condition {
     Usable,
     /// Not yet; nothing is wrong.
     Negotiating,
+    /// It announces itself and is asked for no more: a warm standby.
+    Waiting,
     /// It cannot.
     Unusable(Reason),
 }
@@ -55,6 +71,17 @@ pub(super) struct Surroundings {
     pub(super) kernel_tai_offset: Option<i16>,
     /// One of the servers serves, or served, the PTP timescale.
     pub(super) ptp_timescale_known: bool,
+}
+
+/// What silence means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// Nothing yet.
+    Short,
+    /// It is worth a request: the server may have forgotten us.
+    Doubtful,
+    /// The server does not serve any more.
+    Loss(Reason),
 }
 
 /// What a server announces, as far as it concerns its client.
@@ -109,11 +136,25 @@ pub(super) struct Association {
     pub(super) timers: TimerTable<{ Timer::ALL.len() }>,
     pub(super) signaling_sequence_id: u16,
     pub(super) last_delay_req: Option<Instant>,
+    /// Sync and Announce that get lost.
+    pub(super) loss_from_server: Loss,
+    /// Delay_Req or their answers that get lost.
+    pub(super) loss_round_trip: Loss,
+    announces: Heard,
+    syncs: Heard,
+    /// Delay_Req since the last answer.
+    unanswered: u32,
+    /// sequenceId of the last Delay_Req that was answered.
+    last_answered: Option<u16>,
     /// Offset and path delay of the last exchange, ns.
     pub(super) measured: Option<(f64, f64)>,
     pub(super) complete: u64,
     /// Why it was lost; `None` while it serves and before it ever did.
     loss: Option<Reason>,
+    /// Since when its time disagrees with that of the majority.
+    pub(super) suspected: Option<Instant>,
+    /// Why it must not be followed although it serves.
+    fault: Option<Reason>,
     /// An exchange was completed since the start or the last loss.
     proven: bool,
     /// It served once.
@@ -125,13 +166,15 @@ pub(super) struct Association {
 }
 
 impl Association {
-    pub(super) fn new(now: Instant, entry: ServerEntry) -> Self {
+    pub(super) fn new(now: Instant, entry: ServerEntry, standby: Standby) -> Self {
         let types = [MessageType::Announce, MessageType::Sync, MessageType::DelayResp];
+        let wanted = |message_type| standby == Standby::Hot || message_type == MessageType::Announce;
         let mut timers = TimerTable::default();
         timers.set(Timer::Negotiation as usize, now);
+        timers.set(Timer::Check as usize, now);
         Self {
             entry,
-            contracts: types.map(|message_type| Contract::new(now, message_type)),
+            contracts: types.map(|message_type| Contract::new(now, message_type, wanted(message_type))),
             identity: None,
             announced: None,
             exchanges: Exchanges::default(),
@@ -139,9 +182,17 @@ impl Association {
             timers,
             signaling_sequence_id: 0,
             last_delay_req: None,
+            loss_from_server: Loss::default(),
+            loss_round_trip: Loss::default(),
+            announces: Heard::new(now),
+            syncs: Heard::new(now),
+            unanswered: 0,
+            last_answered: None,
             measured: None,
             complete: 0,
             loss: None,
+            suspected: None,
+            fault: None,
             proven: false,
             served: false,
             restored: false,
@@ -177,28 +228,195 @@ impl Association {
 
     /// Arms the negotiation timer for whatever the contracts wait for.
     pub(super) fn schedule_negotiation(&mut self) {
-        let next = self.contracts.iter().map(Contract::deadline).min();
+        let next = self.contracts.iter().filter_map(Contract::deadline).min();
         self.set_timer(Timer::Negotiation, next);
     }
 
-    /// The server does not serve any more. All contracts are asked for again at once: it may have forgotten us.
-    pub(super) fn lose(&mut self, now: Instant, reason: Reason) {
-        if self.loss.is_some() {
-            return;
-        }
-        self.loss = Some(reason);
-        self.proven = false;
-        self.exchanges.void();
-        if reason == Reason::AnnounceTimeout {
-            self.announced = None;
-        }
-        for timer in [Timer::Announce, Timer::Sync, Timer::DelayReq, Timer::DelayResp, Timer::Restore] {
-            self.set_timer(timer, None);
-        }
+    /// All contracts are asked for again: the server may have forgotten us.
+    pub(super) fn doubt(&mut self, now: Instant) {
         for contract in &mut self.contracts {
             contract.doubt(now);
         }
         self.schedule_negotiation();
+    }
+
+    /// The server does not serve any more.
+    pub(super) fn lose(&mut self, now: Instant, reason: Reason) {
+        self.doubt(now);
+        if self.loss.is_some() {
+            return;
+        }
+        self.loss = Some(reason);
+        if reason == Reason::AnnounceTimeout {
+            self.announced = None;
+        }
+        self.stop_measuring();
+        self.set_timer(Timer::Announce, None);
+        self.set_timer(Timer::Restore, None);
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.loss.is_some()
+    }
+
+    /// It serves, and still it must not be followed.
+    pub(super) fn is_refused(&self, surroundings: &Surroundings) -> bool {
+        let Some(announced) = self.announced.as_ref().filter(|_| self.loss.is_none()) else {
+            return false;
+        };
+        announced.refused.is_some() || self.fault.is_some() || self.local_to_server(surroundings).is_err()
+    }
+
+    /// It has to prove anew that it serves.
+    fn stop_measuring(&mut self) {
+        self.proven = false;
+        self.unanswered = 0;
+        self.exchanges.void();
+        for timer in [Timer::Sync, Timer::DelayReq, Timer::DelayResp] {
+            self.set_timer(timer, None);
+        }
+    }
+
+    /// A warm standby that was lost announces itself again. Whether it was one that had served.
+    pub(super) fn reappear(&mut self) -> bool {
+        let returned = self.loss.take().is_some() && self.served;
+        self.restored |= returned;
+        returned
+    }
+
+    /// Sync and Delay_Resp are wanted, or Announce only.
+    pub(super) fn want_all(&mut self, now: Instant, all: bool) {
+        for contract in &mut self.contracts {
+            contract.want(now, all || contract.message_type() == MessageType::Announce);
+        }
+        if !all {
+            self.stop_measuring();
+        }
+        self.schedule_negotiation();
+    }
+
+    pub(super) fn wants_all(&self) -> bool {
+        self.contracts.iter().all(Contract::is_wanted)
+    }
+
+    /// It must not be followed, or may be again. Whether that is new.
+    pub(super) fn set_fault(&mut self, fault: Option<Reason>) -> bool {
+        let before = std::mem::replace(&mut self.fault, fault);
+        self.restored |= before.is_some() && fault.is_none();
+        before != fault
+    }
+
+    pub(super) fn fault(&self) -> Option<Reason> {
+        self.fault
+    }
+
+    /// A server that serves in part serves nothing: what it grants beside what it denies is given up, and all is asked
+    /// for again together. Whether there was something.
+    pub(super) fn give_up_in_part(&mut self, now: Instant) -> bool {
+        let hopeless = self.contracts.iter().filter(|contract| contract.is_hopeless());
+        let next = hopeless.filter_map(Contract::next_request).min();
+        if next.is_none() || !self.contracts.iter().any(|contract| contract.grant().is_some()) {
+            return false;
+        }
+        for contract in &mut self.contracts {
+            contract.give_up_until(now, next);
+        }
+        self.stop_measuring();
+        self.schedule_negotiation();
+        true
+    }
+
+    /// A Sync or Announce came in, with this number, or it is time to expect the first one. `least` intervals of silence
+    /// begin to mean something.
+    pub(super) fn hear(
+        &mut self,
+        now: Instant,
+        message_type: MessageType,
+        sequence_id: Option<u16>,
+        least: u8,
+    ) {
+        let Some(log) = self.log_interval(message_type) else {
+            return;
+        };
+        let interval = interval(log);
+        let heard = self.heard(message_type);
+        heard.at = now;
+        let gap = sequence_id.and_then(|sequence_id| heard.stream.gap(now, sequence_id, interval));
+        if let Some(lost) = gap {
+            self.loss_from_server.record(lost);
+        }
+        let timeout = (interval * u32::from(least)).max(SHORTEST_TIMEOUT);
+        self.set_timer(Self::timer_of(message_type), now + timeout);
+    }
+
+    /// Its timer went off: what the silence means.
+    pub(super) fn judge_silence(&mut self, now: Instant, message_type: MessageType, least: u8) -> Silence {
+        let reason = match message_type {
+            MessageType::Announce => Reason::AnnounceTimeout,
+            MessageType::Sync => Reason::SyncTimeout,
+            _ => return self.judge_answers(now, least),
+        };
+        let Some(log) = self.log_interval(message_type) else {
+            return Silence::Short;
+        };
+        let interval = interval(log);
+        let threshold = self.loss_from_server.threshold(least, interval);
+        let end = self.heard(message_type).at + (interval * threshold).max(SHORTEST_TIMEOUT);
+        if self.loss.is_some() || end <= now {
+            return Silence::Loss(reason);
+        }
+        self.set_timer(Self::timer_of(message_type), end);
+        Silence::Doubtful
+    }
+
+    fn judge_answers(&mut self, now: Instant, least: u8) -> Silence {
+        let Some(log) = self.log_interval(MessageType::DelayResp).filter(|_| self.unanswered > 0) else {
+            return Silence::Short;
+        };
+        let interval = interval(log);
+        if self.loss.is_some() || self.unanswered >= self.loss_round_trip.threshold(least, interval) {
+            return Silence::Loss(Reason::DelayrespTimeout);
+        }
+        self.set_timer(Timer::DelayResp, now + interval);
+        if self.unanswered >= least.into() { Silence::Doubtful } else { Silence::Short }
+    }
+
+    /// A Delay_Req goes out.
+    pub(super) fn ask_delay(&mut self, now: Instant, least: u8) {
+        self.last_delay_req = Some(now);
+        self.unanswered += 1;
+        if let Some(log) = self.log_interval(MessageType::DelayResp)
+            && !self.has_timer(Timer::DelayResp)
+        {
+            let timeout = (interval(log) * u32::from(least)).max(SHORTEST_TIMEOUT);
+            self.set_timer(Timer::DelayResp, now + timeout);
+        }
+    }
+
+    /// The Delay_Req of this number was answered.
+    pub(super) fn answered(&mut self, sequence_id: u16) {
+        self.set_timer(Timer::DelayResp, None);
+        self.unanswered = 0;
+        let ahead = self.last_answered.map(|last| sequence_id.wrapping_sub(last));
+        match ahead {
+            // One that was overtaken by the next was not lost.
+            Some(ahead) if ahead > u16::MAX - LONGEST_GAP => return,
+            Some(ahead @ 1..=LONGEST_GAP) => self.loss_round_trip.record(u32::from(ahead) - 1),
+            _ => {}
+        }
+        self.last_answered = Some(sequence_id);
+    }
+
+    fn heard(&mut self, message_type: MessageType) -> &mut Heard {
+        if message_type == MessageType::Announce { &mut self.announces } else { &mut self.syncs }
+    }
+
+    pub(super) const fn timer_of(message_type: MessageType) -> Timer {
+        match message_type {
+            MessageType::Announce => Timer::Announce,
+            MessageType::Sync => Timer::Sync,
+            _ => Timer::DelayResp,
+        }
     }
 
     /// The sourcePortIdentity may change: nothing is served under the old one.
@@ -238,19 +456,25 @@ impl Association {
         if let Some(reason) = self.loss {
             return Condition::Unusable(reason);
         }
-        if self.contracts.iter().any(|contract| contract.grant().is_none()) {
-            let reason =
-                self.contracts.iter().find_map(|contract| contract.denial().or_else(|| contract.silence()));
-            return reason.map_or(Condition::Negotiating, Condition::Unusable);
+        let wanted = self.contracts.iter().filter(|contract| contract.is_wanted());
+        let mut missing = wanted.filter(|contract| contract.grant().is_none()).peekable();
+        if missing.peek().is_some() {
+            return missing.find_map(Contract::problem).map_or(Condition::Negotiating, Condition::Unusable);
         }
-        match &self.announced {
+        let Some(announced) = &self.announced else {
+            return Condition::Negotiating;
+        };
+        if let Some(reason) = announced.refused {
+            return Condition::Unusable(reason);
+        }
+        if let Err(reason) = self.local_to_server(surroundings) {
+            return Condition::Unusable(reason);
+        }
+        match self.fault {
+            _ if !self.wants_all() => Condition::Waiting,
+            Some(reason) => Condition::Unusable(reason),
+            None if self.proven => Condition::Usable,
             None => Condition::Negotiating,
-            Some(Announced { refused: Some(reason), .. }) => Condition::Unusable(*reason),
-            Some(_) => match self.local_to_server(surroundings) {
-                Err(reason) => Condition::Unusable(reason),
-                Ok(_) if self.proven => Condition::Usable,
-                Ok(_) => Condition::Negotiating,
-            },
         }
     }
 
@@ -275,56 +499,17 @@ impl Association {
             }
         }
     }
-
-    pub(super) fn status(
-        &self,
-        now: Instant,
-        surroundings: &Surroundings,
-        selected: bool,
-        estimate: Option<Estimate>,
-    ) -> ServerStatus {
-        let condition = self.condition(surroundings);
-        let (state, reason) = match condition {
-            Condition::Usable if selected => ("selected", None),
-            Condition::Usable if self.is_restoring() => ("restoring", None),
-            Condition::Usable => ("standby", None),
-            Condition::Negotiating => ("negotiating", None),
-            Condition::Unusable(reason) => ("unusable", Some(reason)),
-        };
-        let [announce, sync, delay_resp] = &self.contracts;
-        ServerStatus {
-            address: self.entry.address,
-            priority: self.entry.local_priority,
-            state,
-            reason,
-            port_identity: self.identity.map(|identity| identity.to_string()),
-            announce: self.announced.as_ref().map(announce_status),
-            offset_ns: self.measured.map(|(offset, _)| offset),
-            path_delay_ns: self.measured.map(|(_, delay)| delay),
-            estimated_offset_ns: estimate.map(|estimate| estimate.offset_ns),
-            bound_ns: estimate.map(|estimate| estimate.bound_ns),
-            exchanges: self.complete,
-            exchanges_lost: self.exchanges.lost(),
-            grants: GrantsStatus {
-                announce: announce.status(now),
-                sync: sync.status(now),
-                delay_resp: delay_resp.status(now),
-            },
-        }
-    }
 }
 
-fn announce_status(announced: &Announced) -> AnnounceStatus {
-    let announce = &announced.announce;
-    AnnounceStatus {
-        grandmaster_identity: announce.grandmaster_identity.to_string(),
-        clock_class: announce.grandmaster_clock_quality.clock_class,
-        clock_accuracy: announce.grandmaster_clock_quality.clock_accuracy,
-        priority1: announce.grandmaster_priority1,
-        priority2: announce.grandmaster_priority2,
-        steps_removed: announce.steps_removed,
-        time_source: announce.time_source,
-        ptp_timescale: announced.ptp_timescale(),
-        current_utc_offset: announced.current_utc_offset(),
+/// When a kind of message was last heard, and its numbers.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    at: Instant,
+    stream: Stream,
+}
+
+impl Heard {
+    fn new(now: Instant) -> Self {
+        Self { at: now, stream: Stream::default() }
     }
 }

@@ -28,7 +28,7 @@ impl Client {
             return;
         };
         if let Some(passage) = &complete.passage {
-            self.recover(index, passage, local_to_server);
+            self.recover(now, index, passage, local_to_server);
         }
         let sample = complete.exchange.map(|exchange| self.complete(now, index, &exchange, local_to_server));
         let steered = complete.passage.is_some() && self.steer(now, index, local_to_server);
@@ -46,7 +46,7 @@ impl Client {
     }
 
     /// Gives a packet's stamps to the estimator of its server.
-    fn recover(&mut self, index: usize, passage: &Passage, local_to_server: Interval) {
+    fn recover(&mut self, now: Instant, index: usize, passage: &Passage, local_to_server: Interval) {
         let deviation = self.config.servo.map_or(MEASURED_ONLY_PPB, |servo| servo.initial_deviation_ppb);
         let asymmetry = self.config.delay_asymmetry_ns as f64;
         let timeline = &self.timeline;
@@ -65,6 +65,8 @@ impl Client {
             Change::Routes => self.event(address, Kind::RouteChanged, None, Some("both ways".to_owned())),
             Change::Time(by_ns) => {
                 self.event(address, Kind::TimeJumped, None, Some(format!("offset changed by {by_ns:.0} ns")));
+                // Before anything is steered by it.
+                self.compare(now);
             }
         }
     }
@@ -90,7 +92,7 @@ impl Client {
 
     /// Steers by the estimate if this is the server in use and the servo takes estimates; whether it is so.
     fn steer(&mut self, now: Instant, index: usize, local_to_server: Interval) -> bool {
-        if self.selected != Some(index) {
+        if self.selected != Some(index) || self.associations[index].suspected.is_some() {
             return false;
         }
         self.reference = Some(Reference { index, local_to_server });
@@ -100,9 +102,10 @@ impl Client {
 
     /// Steers by an estimate of the time `at` (s) if the servo takes estimates; whether it does.
     pub(super) fn steer_by(&mut self, now: Instant, at: f64, estimate: &Estimate) -> bool {
+        let offset_ns = estimate.offset_ns - self.bridge.left(now);
         let tracking = Tracking {
             at,
-            offset_ns: estimate.offset_ns,
+            offset_ns,
             bound_ns: estimate.bound_ns,
             frequency_ppb: estimate.frequency_ppb,
             frequency_bound_ppb: estimate.frequency_bound_ppb,
@@ -130,14 +133,16 @@ impl Client {
             association.set_timer(Timer::Restore, now + self.config.wait_to_restore);
         }
         if !association.has_timer(Timer::Announce) {
-            self.await_next(now, index, MessageType::Announce);
+            self.await_next(now, index, MessageType::Announce, None);
         }
         self.reselect(now);
 
         let selected = self.selected == Some(index);
         let (at, end) = (exchange.t1 + (exchange.t4 - exchange.t1) / 2, exchange.t4);
-        let measurement = Measurement { at, end, offset_ns, delay_ns: path_delay_ns };
-        let servo = self.servo.as_mut().filter(|_| selected);
+        let given_ns = offset_ns - self.bridge.left(now);
+        let measurement = Measurement { at, end, offset_ns: given_ns, delay_ns: path_delay_ns };
+        let trusted = selected && self.associations[index].suspected.is_none();
+        let servo = self.servo.as_mut().filter(|_| trusted);
         let decision = servo.and_then(|servo| servo.exchange(measurement));
         self.apply(now, decision.unwrap_or(Decision::Hold));
         Sample {
@@ -182,7 +187,8 @@ impl Client {
             let association = &mut self.associations[index];
             let condition = association.condition(&surroundings);
             if let (Condition::Usable, Some(announced)) = (condition, &association.announced) {
-                let rank = Rank::new(&announced.announce, association.entry.local_priority);
+                let rank =
+                    Rank::new(&announced.announce, association.entry.local_priority, self.config.select);
                 candidates.push(Candidate { index, rank, restoring: association.is_restoring() });
                 association.mark_served();
             }
@@ -190,6 +196,7 @@ impl Client {
         }
         let chosen = choose(candidates.iter().copied(), self.selected);
         if chosen == self.selected {
+            self.demand(now);
             return;
         }
         let previous = std::mem::replace(&mut self.selected, chosen);
@@ -201,19 +208,22 @@ impl Client {
                     _ if self.associations[index].was_restored() => Reason::WaitToRestore,
                     _ => Reason::BetterServer,
                 };
-                self.follow(index, reason);
+                self.follow(now, index, reason);
             }
             None => {
+                self.hasten(now);
                 let decision = self.servo.as_mut().map_or(Decision::Hold, |servo| servo.hold());
                 self.apply(now, decision);
                 self.update_state();
                 self.begin_holdover(now);
             }
         }
+        self.demand(now);
     }
 
     /// The server at `index` steers the clock from now on.
-    fn follow(&mut self, index: usize, reason: Reason) {
+    fn follow(&mut self, now: Instant, index: usize, reason: Reason) {
+        self.build_bridge(now, index);
         let association = &self.associations[index];
         let ptp_timescale = association.announced.as_ref().is_some_and(Announced::ptp_timescale);
         let address = association.entry.address;
@@ -221,9 +231,32 @@ impl Client {
             && let Some(servo) = &mut self.servo
         {
             servo.restart();
+            self.bridge.begin(now, 0.0);
         }
         self.event(Some(address), Kind::Selected, Some(reason), None);
         self.update_state();
+    }
+
+    /// The time of another server is approached from where the clock is. One that comes back after nobody served has the same
+    /// time as before: what the clock has drifted meanwhile is the servo's.
+    fn build_bridge(&mut self, now: Instant, index: usize) {
+        let surroundings = self.surroundings();
+        let Ok(to_server) = self.associations[index].local_to_server(&surroundings) else {
+            return;
+        };
+        let Some(Reference { index: before, local_to_server: to_before }) = self.reference else {
+            return;
+        };
+        // Before the clock has settled there is no time to keep.
+        let kept = before != index && self.has_settled();
+        let Some((_, estimate)) = self.estimate(now, index, to_server).filter(|_| kept) else {
+            return;
+        };
+        // What the servo had not yet corrected. To the time of a server that was found wrong it did not correct.
+        let trusted = self.associations[before].suspected.is_none();
+        let old = self.estimate(now, before, to_before).filter(|_| trusted);
+        let left_ns = old.map_or(0.0, |(_, old)| old.offset_ns - self.bridge.left(now));
+        self.bridge.begin(now, estimate.offset_ns - left_ns);
     }
 
     fn report_condition(&mut self, index: usize, condition: Condition) {
@@ -236,20 +269,23 @@ impl Client {
         match condition {
             Condition::Usable => self.event(address, Kind::Usable, None, None),
             Condition::Unusable(reason) => self.event(address, Kind::Unusable, Some(reason), None),
-            Condition::Negotiating => {}
+            Condition::Negotiating | Condition::Waiting => {}
         }
     }
 
     fn update_state(&mut self) {
         let locked = self.servo.as_ref().is_some_and(|servo| servo.is_locked());
+        let surroundings = self.surroundings();
+        let refused = self.associations.iter().any(|association| association.is_refused(&surroundings));
+        let fault = if refused { Reason::BmcFailed } else { Reason::MasterSynchronizationFault };
         let (state, reason) = match (self.selected, &self.servo) {
             (_, None) => (State::FreeRunning, None),
             (Some(_), Some(_)) if locked => (State::Locked, Some(Reason::ServoLocked)),
             (Some(_), Some(_)) => (State::Acquiring, Some(Reason::ServoStarted)),
             (None, Some(_)) if matches!(self.state, State::Locked | State::Holdover) => {
-                (State::Holdover, Some(Reason::MasterSynchronizationFault))
+                (State::Holdover, Some(fault))
             }
-            (None, Some(_)) => (State::FreeRunning, Some(Reason::MasterSynchronizationFault)),
+            (None, Some(_)) => (State::FreeRunning, Some(fault)),
         };
         if std::mem::replace(&mut self.state, state) != state {
             self.event(None, Kind::State, reason, Some(state.name().to_owned()));

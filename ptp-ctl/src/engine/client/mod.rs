@@ -1,10 +1,14 @@
 //! The client: negotiates with every server, measures all of them, follows one.
 
 mod association;
+mod bridge;
+mod compare;
 mod contract;
 mod exchange;
 mod follow;
 mod holdover;
+mod loss;
+mod negotiate;
 mod receive;
 mod record;
 mod recovery;
@@ -13,7 +17,8 @@ mod status;
 pub(in crate::engine) use receive::targets;
 pub use record::{Record, Stamps};
 pub use status::{
-    AnnounceStatus, AnnouncedUtc, GrantStatus, GrantsStatus, Sample, ServerStatus, State, Status,
+    AnnounceStatus, AnnouncedUtc, ContractStatus, ContractsStatus, GrantStatus, GrantsStatus, Sample,
+    ServerStatus, State, Status,
 };
 
 use super::config::ClientConfig;
@@ -23,24 +28,18 @@ use super::servo::{self, Servo};
 use super::timeline::Timeline;
 use super::timers::interval;
 use super::{Engine, Input, Instant, Output, Packet, TxToken};
-use arrayvec::ArrayVec;
-use association::{Association, Surroundings, Timer};
+use association::{Association, Silence, Surroundings, Timer};
+use bridge::Bridge;
 use holdover::Reference;
 use ptp_common::net::Channel;
-use ptp_common::time::Timestamp;
-use ptp_common::wire::{
-    Body, CancelUnicast, Flags, Header, Message, MessageType, ParseError, PortIdentity, RequestUnicast, Tlv,
-};
+use ptp_common::time::{Interval, Timestamp};
+use ptp_common::wire::{Body, Flags, Header, Message, MessageType, ParseError, Tlv};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// Most servers that a client can have.
 pub const MAX_SERVERS: usize = 16;
-/// Requests due within this time go out in one message.
-const BUNDLE: Duration = Duration::from_millis(50);
-/// Shortest time after which silence counts: less is within what a busy machine does to a process.
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(250);
 /// Stamps of packets that were on their way to us while the clock was stepped may be of either side of the step.
 const STEP_GUARD: Duration = Duration::from_millis(20);
 
@@ -101,6 +100,10 @@ pub struct Client {
     reference: Option<Reference>,
     /// When the clock is steered next without a server.
     holdover_at: Option<Instant>,
+    /// Of two servers nobody can say which one is right.
+    disagree: bool,
+    /// From the time of the server before to that of the one in use.
+    bridge: Bridge,
     state: State,
     /// As the driver told it; the outer `None`: it has not.
     kernel_tai_offset: Option<Option<i16>>,
@@ -126,13 +129,15 @@ impl Client {
                 .servers
                 .iter()
                 .take(MAX_SERVERS)
-                .map(|&entry| Association::new(now, entry))
+                .map(|&entry| Association::new(now, entry, config.standby))
                 .collect(),
             servo: config.servo.map(servo::new),
             timeline: Timeline::new(config.servo.map_or(0.0, |servo| servo.initial_frequency_ppb)),
             selected: None,
             reference: None,
             holdover_at: None,
+            disagree: false,
+            bridge: Bridge::new(now, config.switch_slew_ppb),
             state: State::default(),
             kernel_tai_offset: None,
             ptp_timescale_known: false,
@@ -145,49 +150,6 @@ impl Client {
             random: fastrand::Rng::with_seed(config.port.seed),
             closed: false,
             config,
-        }
-    }
-
-    /// Cancels every grant; the outputs that follow are the last.
-    pub fn shutdown(&mut self, _now: Instant) {
-        self.closed = true;
-        for index in 0..self.associations.len() {
-            let granted =
-                self.associations[index].contracts.iter().filter(|contract| contract.grant().is_some());
-            let mut cancels = ArrayVec::<_, 3>::new();
-            for contract in granted {
-                cancels.push(Tlv::CancelUnicast(CancelUnicast {
-                    message_type: contract.message_type(),
-                    maintain_request: false,
-                    maintain_grant: true,
-                }));
-            }
-            self.send_signaling(index, &cancels);
-        }
-    }
-
-    /// For the reports.
-    pub fn status(&self, now: Instant) -> Status {
-        let surroundings = self.surroundings();
-        let measured = self.selected.and_then(|index| self.associations[index].measured);
-        let estimate = |index: usize| {
-            let local_to_server = self.associations[index].local_to_server(&surroundings).ok()?;
-            self.estimate(now, index, local_to_server).map(|(_, estimate)| estimate)
-        };
-        let status = |(index, association): (usize, &Association)| {
-            association.status(now, &surroundings, self.selected == Some(index), estimate(index))
-        };
-        let estimated = self.reference_estimate(now).map(|(_, estimate)| estimate);
-        Status {
-            state: self.state,
-            selected_server: self.selected.map(|index| self.associations[index].entry.address),
-            offset_ns: measured.map(|(offset, _)| offset),
-            path_delay_ns: measured.map(|(_, delay)| delay),
-            estimated_offset_ns: estimated.map(|estimate| estimate.offset_ns),
-            bound_ns: estimated.map(|estimate| estimate.bound_ns),
-            asymmetry_bound_ns: estimated.map(|estimate| self.asymmetry_bound_ns(&estimate)),
-            frequency_ppb: self.frequency_ppb(),
-            servers: self.associations.iter().enumerate().map(status).collect(),
         }
     }
 
@@ -235,82 +197,29 @@ impl Client {
         tlvs: &[Tlv<'_>],
         token: Option<TxToken>,
     ) {
-        let origin = token.is_some().then_some(ptp_common::time::Interval::ZERO);
+        let origin = token.is_some().then_some(Interval::ZERO);
         let packet = Packet::new(message, tlvs).expect("a client's own messages fit into a packet");
         self.outputs.push_back(Output::Send { to, channel, packet, token, origin });
     }
 
-    fn send_signaling(&mut self, index: usize, tlvs: &[Tlv<'_>]) {
-        if tlvs.is_empty() {
-            return;
-        }
-        let association = &mut self.associations[index];
-        let sequence_id = association.signaling_sequence_id;
-        association.signaling_sequence_id = sequence_id.wrapping_add(1);
-        let known = association.identity.filter(|_| !association.may_rebind());
-        let body = Body::Signaling { target_port_identity: known.unwrap_or(PortIdentity::WILDCARD) };
-        let to = association.entry.address;
-        let message = Message::new(self.header(sequence_id), body);
-        self.send(to, Channel::General, &message, tlvs, None);
-    }
-
-    /// Asks for everything that is due at one server, and notices grants that ended.
-    fn negotiate(&mut self, now: Instant, index: usize) {
-        let address = self.associations[index].entry.address;
-        let mut requests = ArrayVec::<_, 3>::new();
-        for place in 0..self.associations[index].contracts.len() {
-            let contract = &mut self.associations[index].contracts[place];
-            let message_type = contract.message_type();
-            if contract.expire(now) {
-                let reason = contract.unanswered();
-                self.event(
-                    Some(address),
-                    Kind::Expired,
-                    Some(Reason::DurationOver),
-                    Some(format!("{message_type:?}")),
-                );
-                self.associations[index].lose(now, reason);
-            }
-            let jitter = self.random.f64();
-            let contract = &mut self.associations[index].contracts[place];
-            if contract.wants_request(now + BUNDLE) {
-                if let Some(reason) = contract.requested(now, jitter) {
-                    self.event(Some(address), Kind::Unanswered, Some(reason), None);
-                }
-                requests.push(Tlv::RequestUnicast(RequestUnicast {
-                    message_type,
-                    log_inter_message_period: self.requested_log_interval(message_type),
-                    duration_field: self.config.duration,
-                }));
-            }
-        }
-        self.send_signaling(index, &requests);
-        self.associations[index].schedule_negotiation();
-    }
-
-    fn requested_log_interval(&self, message_type: MessageType) -> i8 {
+    /// Intervals of silence that begin to mean something.
+    fn least_silence(&self, message_type: MessageType) -> u8 {
         match message_type {
-            MessageType::Announce => self.config.log_announce_interval,
-            MessageType::Sync => self.config.log_sync_interval,
-            _ => self.config.log_delay_resp_interval,
-        }
-    }
-
-    /// How long nothing may come of a message type before the server counts as lost.
-    fn receipt_timeout(&self, index: usize, message_type: MessageType) -> Option<Duration> {
-        let intervals = match message_type {
             MessageType::Announce => self.config.announce_receipt_timeout,
             _ => self.config.sync_receipt_timeout,
-        };
-        let log = self.associations[index].log_interval(message_type)?;
-        Some((interval(log) * u32::from(intervals)).max(SHORTEST_TIMEOUT))
+        }
     }
 
-    /// Waits for the next message of a type, from now on.
-    fn await_next(&mut self, now: Instant, index: usize, message_type: MessageType) {
-        let deadline = self.receipt_timeout(index, message_type).map(|timeout| now + timeout);
-        let timer = if message_type == MessageType::Announce { Timer::Announce } else { Timer::Sync };
-        self.associations[index].set_timer(timer, deadline);
+    /// Waits for the next message of a type, the last of which had this number.
+    fn await_next(
+        &mut self,
+        now: Instant,
+        index: usize,
+        message_type: MessageType,
+        sequence_id: Option<u16>,
+    ) {
+        let least = self.least_silence(message_type);
+        self.associations[index].hear(now, message_type, sequence_id, least);
     }
 
     /// A Sync came in: when to send the Delay_Req that completes the exchange.
@@ -336,15 +245,12 @@ impl Client {
     }
 
     fn send_delay_req(&mut self, now: Instant, index: usize) {
-        let deadline = self.receipt_timeout(index, MessageType::DelayResp).map(|timeout| now + timeout);
+        let least = self.least_silence(MessageType::DelayResp);
         let association = &mut self.associations[index];
         let Some(sequence_id) = association.exchanges.delay_req(now) else {
             return;
         };
-        association.last_delay_req = Some(now);
-        if !association.has_timer(Timer::DelayResp) {
-            association.set_timer(Timer::DelayResp, deadline);
-        }
+        association.ask_delay(now, least);
         let to = association.entry.address;
         let token = TxToken(u64::from(self.generation) << 32 | (index as u64) << 16 | u64::from(sequence_id));
         let message =
@@ -372,6 +278,16 @@ impl Client {
         }
     }
 
+    /// Whatever the server does, nothing gets there.
+    fn unreachable(&mut self, now: Instant, to: IpAddr) {
+        let position = self.associations.iter().position(|association| association.entry.address == to);
+        let association = position.and_then(|index| self.associations.get_mut(index));
+        if let Some(association) = association.filter(|association| !association.is_lost()) {
+            association.lose(now, Reason::RouteUnreach);
+            self.reselect(now);
+        }
+    }
+
     /// Stamps taken so far cannot be compared with those to come.
     fn void_exchanges(&mut self, now: Instant) {
         self.generation = self.generation.wrapping_add(1);
@@ -389,40 +305,53 @@ impl Client {
     }
 
     fn fire(&mut self, now: Instant, index: usize, timer: Timer) {
-        let lost = match timer {
-            Timer::Negotiation => {
-                self.negotiate(now, index);
-                None
+        match timer {
+            Timer::Negotiation => self.negotiate(now, index),
+            Timer::Check => {
+                self.check(now, index);
+                if index == 0 {
+                    self.compare(now);
+                }
             }
-            Timer::DelayReq => {
-                self.send_delay_req(now, index);
-                None
-            }
-            Timer::Announce => Some(Reason::AnnounceTimeout),
-            Timer::Sync => Some(Reason::SyncTimeout),
-            Timer::DelayResp => Some(Reason::DelayrespTimeout),
-            Timer::Restore => None,
-        };
-        if let Some(reason) = lost {
-            self.associations[index].lose(now, reason);
+            Timer::DelayReq => self.send_delay_req(now, index),
+            Timer::Announce => self.judge_silence(now, index, MessageType::Announce),
+            Timer::Sync => self.judge_silence(now, index, MessageType::Sync),
+            Timer::DelayResp => self.judge_silence(now, index, MessageType::DelayResp),
+            Timer::Restore => {}
         }
-        self.reselect(now);
+        if !self.closed {
+            self.reselect(now);
+        }
+    }
+
+    fn judge_silence(&mut self, now: Instant, index: usize, message_type: MessageType) {
+        let least = self.least_silence(message_type);
+        let association = &mut self.associations[index];
+        match association.judge_silence(now, message_type, least) {
+            Silence::Short => {}
+            Silence::Doubtful => association.doubt(now),
+            Silence::Loss(reason) => association.lose(now, reason),
+        }
     }
 }
 
 impl Engine for Client {
     fn handle(&mut self, now: Instant, input: Input<'_>) {
-        if self.closed {
-            return;
-        }
         match input {
+            // Acknowledgements of the last CANCEL.
+            Input::Received { bytes, from, channel, rx } if self.closed => {
+                self.received(now, bytes, from, channel, rx);
+            }
+            _ if self.closed => {}
             Input::Received { bytes, from, channel, rx } => self.received(now, bytes, from, channel, rx),
             Input::Sent { token, tx } => self.sent(now, token, tx),
+            Input::Unreachable { to } => self.unreachable(now, to),
             Input::TaiOffset(seconds) => self.tai_offset(now, seconds),
             Input::Steered { at } => self.timeline.took_effect(at),
             Input::ClockDisturbed => {
                 self.void_exchanges(now);
                 self.forget_estimates();
+                self.bridge.begin(now, 0.0);
                 if let Some(servo) = &mut self.servo {
                     servo.restart();
                 }
@@ -431,10 +360,9 @@ impl Engine for Client {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        if self.closed {
-            return;
+        if !self.closed {
+            self.hold_over(now);
         }
-        self.hold_over(now);
         for index in 0..self.associations.len() {
             while let Some(timer) = self.associations[index].pop_timer(now) {
                 self.fire(now, index, timer);
@@ -443,15 +371,16 @@ impl Engine for Client {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        if self.closed {
-            return None;
-        }
         let timers = self.associations.iter().filter_map(|association| association.timers.next());
         timers.chain(self.holdover_at).min()
     }
 
     fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.closed && !self.is_cancelling()
     }
 }
 

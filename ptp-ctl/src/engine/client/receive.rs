@@ -1,7 +1,7 @@
 //! What comes in: a packet that is not exactly what was asked for changes nothing but a counter.
 
-use super::association::Announced;
-use super::contract::Answer;
+use super::association::{Announced, Association, Timer};
+use super::contract::{Answer, Contract};
 use super::exchange::Unpaired;
 use super::{Client, Count};
 use crate::engine::Instant;
@@ -109,7 +109,10 @@ impl Client {
             association.recovery = None;
         }
         association.announced = Some(announced);
-        self.await_next(now, index, MessageType::Announce);
+        if !association.wants_all() && association.reappear() && !self.config.wait_to_restore.is_zero() {
+            association.set_timer(Timer::Restore, now + self.config.wait_to_restore);
+        }
+        self.await_next(now, index, MessageType::Announce, Some(message.header.sequence_id));
         self.reselect(now);
         Ok(Count::Announce)
     }
@@ -134,7 +137,7 @@ impl Client {
         let complete = exchanges
             .sync(now, header.sequence_id, t2, correction, one_step.then_some(origin_timestamp))
             .map_err(count_unpaired)?;
-        self.await_next(now, index, MessageType::Sync);
+        self.await_next(now, index, MessageType::Sync, Some(header.sequence_id));
         self.finish(now, index, complete);
         self.schedule_delay_req(now, index);
         Ok(Count::Sync)
@@ -175,7 +178,7 @@ impl Client {
             .exchanges
             .delay_resp(now, header.sequence_id, receive_timestamp, correction)
             .map_err(count_unpaired)?;
-        association.set_timer(super::Timer::DelayResp, None);
+        association.answered(header.sequence_id);
         self.finish(now, index, complete);
         Ok(Count::DelayResp)
     }
@@ -195,44 +198,57 @@ impl Client {
         if association.identity.is_some_and(|known| known != source) && !association.may_rebind() {
             return Err(Count::WrongSourceIdentity);
         }
+        // One for all grants: they are renewed together.
+        let jitter = self.random.f64();
         let mut used = Err(Count::Unasked);
         let mut acknowledgements = ArrayVec::<_, 3>::new();
         for tlv in message.suffix.iter() {
             match tlv {
                 Tlv::GrantUnicast(grant) => {
-                    if self.grant(now, index, source, &grant) {
+                    if self.grant(now, index, source, &grant, jitter) {
                         used = Ok(Count::Signaling);
                     }
                 }
                 Tlv::CancelUnicast(cancel) => {
-                    if self.cancel(now, index, &cancel) {
-                        // A repeated TLV finds its contract already ended: there can be no more than three.
+                    // Repeated where the acknowledgement was lost: it is acknowledged again, and ends nothing new.
+                    let known = self.associations[index].identity == Some(source);
+                    if self.cancel(now, index, &cancel) || known {
                         let _ = acknowledgements.try_push(Tlv::AcknowledgeCancelUnicast(cancel));
                         used = Ok(Count::Signaling);
                     }
                 }
-                Tlv::AcknowledgeCancelUnicast(_)
-                | Tlv::RequestUnicast(_)
-                | Tlv::PathTrace(_)
-                | Tlv::Unknown { .. } => {}
+                Tlv::AcknowledgeCancelUnicast(cancel) => {
+                    let contract = self.associations[index].contract(cancel.message_type);
+                    if contract.is_some_and(Contract::acknowledged) {
+                        used = Ok(Count::Signaling);
+                    }
+                }
+                Tlv::RequestUnicast(_) | Tlv::PathTrace(_) | Tlv::Unknown { .. } => {}
             }
         }
         self.send_signaling(index, &acknowledgements);
         self.associations[index].schedule_negotiation();
-        self.reselect(now);
+        if !self.closed {
+            self.reselect(now);
+        }
         used
     }
 
     /// Whether anybody had asked.
-    fn grant(&mut self, now: Instant, index: usize, source: PortIdentity, grant: &GrantUnicast) -> bool {
-        let jitter = self.random.f64();
+    fn grant(
+        &mut self,
+        now: Instant,
+        index: usize,
+        source: PortIdentity,
+        grant: &GrantUnicast,
+        jitter: f64,
+    ) -> bool {
         let association = &mut self.associations[index];
         let (address, rebind) = (association.entry.address, association.may_rebind());
         let Some(contract) = association.contract(grant.message_type) else {
             return false;
         };
         let answer = contract.granted(now, grant, jitter);
-        let reason = contract.denial();
         if answer != Answer::Unasked && rebind && association.identity != Some(source) {
             association.identity = Some(source);
             association.exchanges.void();
@@ -241,16 +257,24 @@ impl Client {
         let name = grant.message_type;
         match answer {
             Answer::Unasked => return false,
-            Answer::Denied => self.event(Some(address), Kind::Denied, reason, Some(format!("{name:?}"))),
+            Answer::Denied(Some(reason)) => {
+                self.event(Some(address), Kind::Denied, Some(reason), Some(format!("{name:?}")));
+            }
+            Answer::Denied(None) | Answer::Unwanted | Answer::Renewed => {}
             Answer::Granted => {
                 let rate = interval(grant.log_inter_message_period);
                 let detail = format!("{name:?} every {rate:?} for {} s", grant.duration_field);
                 self.event(Some(address), Kind::Granted, None, Some(detail));
             }
-            Answer::Renewed => {}
         }
-        if answer != Answer::Denied && matches!(name, MessageType::Announce | MessageType::Sync) {
-            self.await_next(now, index, name);
+        let begins = match answer {
+            Answer::Granted => true,
+            // Of a server that is not waited for, since it was lost.
+            Answer::Renewed => !self.associations[index].has_timer(Association::timer_of(name)),
+            _ => false,
+        };
+        if begins && name != MessageType::DelayResp {
+            self.await_next(now, index, name, None);
         }
         true
     }

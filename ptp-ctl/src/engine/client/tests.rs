@@ -1,8 +1,9 @@
-use super::contract::{Answer, Contract};
+mod contract;
+mod partly;
+mod renewal;
+
 use super::exchange::{Complete, Exchange, Exchanges, Unpaired};
 use super::*;
-use ptp_common::time::Interval;
-use ptp_common::wire::GrantUnicast;
 
 const NOW: Instant = Instant::from_nanos(5_000_000_000);
 const SYNC: u16 = 7;
@@ -157,72 +158,6 @@ fn a_fast_clock_does_not_shorten_the_path() {
     let (offset, delay) = complete.offset_and_delay(Interval::ZERO, 30_000.0);
     assert_eq!(offset, 1500.0);
     assert!((delay - 1000.0).abs() < 0.1, "{delay}");
-}
-
-fn grant(duration_field: u32) -> GrantUnicast {
-    GrantUnicast {
-        message_type: MessageType::Sync,
-        log_inter_message_period: -3,
-        duration_field,
-        renewal_invited: true,
-    }
-}
-
-#[test]
-fn a_contract_waits_1_1_1_2_4_5_5_seconds() {
-    let mut contract = Contract::new(NOW, MessageType::Sync);
-    let mut now = NOW;
-    for expected in [1, 1, 1, 2, 4, 5, 5] {
-        assert!(contract.wants_request(now));
-        contract.requested(now, 0.0);
-        let wait = contract.deadline().since(now);
-        assert_eq!(wait, Duration::from_secs(expected));
-        assert!(!contract.wants_request(now + wait - Duration::from_nanos(1)));
-        now = now + wait;
-    }
-}
-
-#[test]
-fn a_grant_nobody_asked_for_is_none() {
-    let mut contract = Contract::new(NOW, MessageType::Sync);
-    assert_eq!(contract.granted(NOW, &grant(60), 0.0), Answer::Unasked);
-    assert!(contract.grant().is_none());
-    contract.requested(NOW, 0.0);
-    assert_eq!(contract.granted(NOW, &grant(60), 0.0), Answer::Granted);
-    assert_eq!(contract.granted(NOW, &grant(1000), 0.0), Answer::Unasked);
-    assert_eq!(contract.grant().expect("granted").duration, 60);
-}
-
-#[test]
-fn renewal_starts_in_the_first_half_and_goes_on_to_the_end() {
-    for jitter in [0.0, 0.5, 0.999] {
-        let mut contract = Contract::new(NOW, MessageType::Sync);
-        contract.requested(NOW, jitter);
-        contract.granted(NOW, &grant(100), jitter);
-        let renewal = contract.deadline().since(NOW).as_secs_f64();
-        assert!((40.0..=50.0).contains(&renewal), "{renewal}");
-        let mut now = contract.deadline();
-        let mut tries = 0;
-        while !contract.expire(now) {
-            if contract.wants_request(now) {
-                contract.requested(now, jitter);
-                tries += 1;
-            }
-            now = contract.deadline();
-        }
-        assert_eq!(now.since(NOW), Duration::from_secs(100));
-        assert!(tries >= 10, "{tries} tries");
-    }
-}
-
-#[test]
-fn a_denied_contract_asks_again_after_a_wait() {
-    let mut contract = Contract::new(NOW, MessageType::Announce);
-    contract.requested(NOW, 0.0);
-    assert_eq!(contract.granted(NOW, &grant(0), 0.0), Answer::Denied);
-    assert_eq!(contract.denial(), Some(Reason::AnnounceNegoDeny));
-    assert!(!contract.wants_request(NOW + Duration::from_millis(999)));
-    assert!(contract.wants_request(NOW + Duration::from_secs(1)));
 }
 
 #[test]

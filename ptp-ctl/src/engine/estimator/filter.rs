@@ -308,6 +308,18 @@ impl Filter {
         self.state[DELAY]
     }
 
+    /// What packets take longer than the shortest, in the mean over both directions, ns.
+    pub(super) fn variation(&self) -> f64 {
+        let [from_server, to_server] =
+            [0, 1].map(|place| self.excesses[place].mean(self.state[BULKS + place]));
+        (from_server + to_server) / 2.0
+    }
+
+    /// (Server to client minus client to server)/2 of the shortest delays, ns.
+    pub(super) fn asymmetry(&self) -> f64 {
+        self.state[ASYMMETRY]
+    }
+
     /// Share of the packets of a direction that take longer than the shortest by more than `excess` ns.
     pub(super) fn survival(&self, direction: Direction, excess: f64) -> f64 {
         let place = direction as usize;

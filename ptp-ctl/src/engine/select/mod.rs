@@ -1,11 +1,18 @@
 //! Which server to follow: the alternate BTCA of G.8275.2 among those that can be followed.
 
+mod majority;
+
+pub use majority::{Span, majority};
+
+use super::config::Select;
 use ptp_common::wire::{Announce, ClockIdentity};
 
 /// What decides between two usable servers; the lower is the better one (G.8275.2, 6.7: quality first, then the local
-/// priority, then distance and identity as tie breakers).
+/// priority, then distance and identity as tie breakers), or the local priority before all of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
+    /// The local priority where it comes first, else the same for all.
+    first: u8,
     clock_class: u8,
     clock_accuracy: u8,
     offset_scaled_log_variance: u16,
@@ -17,9 +24,10 @@ pub struct Rank {
 
 impl Rank {
     /// The rank of a server that announces this.
-    pub fn new(announce: &Announce, local_priority: u8) -> Self {
+    pub fn new(announce: &Announce, local_priority: u8, select: Select) -> Self {
         let quality = announce.grandmaster_clock_quality;
         Self {
+            first: if select == Select::Priority { local_priority } else { 0 },
             clock_class: quality.clock_class,
             clock_accuracy: quality.clock_accuracy,
             offset_scaled_log_variance: quality.offset_scaled_log_variance,

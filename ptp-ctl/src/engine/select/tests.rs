@@ -3,6 +3,10 @@ use ptp_common::time::Timestamp;
 use ptp_common::wire::ClockQuality;
 
 fn rank(clock_class: u8, local_priority: u8) -> Rank {
+    rank_by(Select::Btca, clock_class, local_priority)
+}
+
+fn rank_by(select: Select, clock_class: u8, local_priority: u8) -> Rank {
     let announce = Announce {
         origin_timestamp: Timestamp::ZERO,
         current_utc_offset: 37,
@@ -17,7 +21,7 @@ fn rank(clock_class: u8, local_priority: u8) -> Rank {
         steps_removed: 0,
         time_source: 0x20,
     };
-    Rank::new(&announce, local_priority)
+    Rank::new(&announce, local_priority, select)
 }
 
 fn candidate(index: usize, rank: Rank, restoring: bool) -> Candidate {
@@ -28,6 +32,15 @@ fn candidate(index: usize, rank: Rank, restoring: bool) -> Candidate {
 fn quality_beats_local_priority() {
     let servers = [candidate(0, rank(7, 1), false), candidate(1, rank(6, 2), false)];
     assert_eq!(choose(servers.into_iter(), Some(0)), Some(1));
+}
+
+#[test]
+fn the_local_priority_can_come_first() {
+    let by = |clock_class, local_priority| rank_by(Select::Priority, clock_class, local_priority);
+    let servers = [candidate(0, by(6, 2), false), candidate(1, by(248, 1), false)];
+    assert_eq!(choose(servers.into_iter(), Some(0)), Some(1));
+    let equals = [candidate(0, by(7, 1), false), candidate(1, by(6, 1), false)];
+    assert_eq!(choose(equals.into_iter(), None), Some(1));
 }
 
 #[test]

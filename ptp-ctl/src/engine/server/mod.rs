@@ -436,6 +436,7 @@ impl Engine for Server {
             Input::Received { bytes, from, channel, rx } => self.received(now, bytes, from, channel, rx),
             Input::Sent { token, tx } => self.sent(token, tx),
             Input::TaiOffset(seconds) => self.tai_offset(now, seconds),
+            Input::Unreachable { .. } => {}
             Input::ClockDisturbed => self.generation = self.generation.wrapping_add(1),
             // A server steers nothing.
             Input::Steered { .. } => {}
