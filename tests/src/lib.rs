@@ -2,6 +2,7 @@
 //! peer to compare with, and figures in one form.
 
 pub mod bench;
+pub mod chaos;
 pub mod demo;
 pub mod figures;
 pub mod interrupt;
