@@ -8,7 +8,7 @@ use std::process::Command;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What to measure (`accuracy`), and its options (`--json FILE` with all of them; `--help` says more).
+    /// What to measure (`accuracy`, `failover`), and its options (`--json FILE` with all of them; `--help` says more).
     #[arg(value_name = "NAME", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }

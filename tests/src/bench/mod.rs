@@ -2,6 +2,7 @@
 
 pub mod accuracy;
 pub mod cost;
+pub mod failover;
 mod limit;
 pub mod packets;
 
@@ -30,6 +31,27 @@ enum Bench {
         #[arg(long, value_enum)]
         only: Option<Part>,
     },
+    /// How long a client is without time when servers come and go: on real packets beside ptp4l, and simulated.
+    Failover {
+        /// Measure only this.
+        #[arg(long, value_enum)]
+        only: Option<FailoverPart>,
+        /// Play 10,000 simulated hours of random faults as well.
+        #[arg(long)]
+        long: bool,
+        /// Play so many hours instead.
+        #[arg(long, value_name = "H", requires = "long", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(20..))]
+        hours: u32,
+    },
+}
+
+/// A part of `failover`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum FailoverPart {
+    /// In the simulator.
+    Simulated,
+    /// On veth, beside ptp4l.
+    Packets,
 }
 
 /// A part of `accuracy`.
@@ -62,6 +84,20 @@ pub fn run(options: &Options) -> Result<()> {
             }
             if wanted(Part::Cost) {
                 cost::run(&mut report)?;
+            }
+            report
+        }
+        Bench::Failover { only, long, hours } => {
+            let mut report = Report::new("failover");
+            let wanted = |part| only.is_none_or(|only| only == part);
+            if wanted(FailoverPart::Simulated) {
+                failover::run_simulated(&mut report)?;
+            }
+            if wanted(FailoverPart::Packets) {
+                failover::run_packets(&mut report)?;
+            }
+            if long {
+                failover::run_long(&mut report, hours)?;
             }
             report
         }
