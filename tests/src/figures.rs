@@ -194,6 +194,7 @@ fn cell(value: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         Value::Number(number) => match number.as_f64() {
+            Some(value) if value.fract() != 0.0 && value.abs() < 10.0 => format!("{value:.2}"),
             Some(value) if value.fract() != 0.0 => format!("{value:.1}"),
             _ => number.to_string(),
         },

@@ -8,7 +8,7 @@ use crate::process::Process;
 use crate::program::PtpCtl;
 use anyhow::{Context, Result};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MEASURED: Duration = Duration::from_secs(20);
@@ -96,7 +96,7 @@ fn proc(program: &Process, file: &str) -> PathBuf {
 }
 
 /// CPU time of all threads so far, ns (Linux, Documentation/scheduler/sched-stats.rst).
-fn cpu_ns(program: &Process) -> Result<u64> {
+pub(super) fn cpu_ns(program: &Process) -> Result<u64> {
     let mut total = 0;
     for task in fs::read_dir(proc(program, "task"))? {
         let text = fs::read_to_string(task?.path().join("schedstat"))?;
@@ -106,13 +106,22 @@ fn cpu_ns(program: &Process) -> Result<u64> {
     Ok(total)
 }
 
-fn resident_kb(program: &Process) -> Result<f64> {
-    let status = fs::read_to_string(proc(program, "status"))?;
+pub(super) fn resident_kb(program: &Process) -> Result<f64> {
+    resident(&proc(program, "status"))
+}
+
+/// The same of this program.
+pub(super) fn own_resident_kb() -> Result<f64> {
+    resident(Path::new("/proc/self/status"))
+}
+
+fn resident(status: &Path) -> Result<f64> {
+    let status = fs::read_to_string(status)?;
     number_after(&status, "VmRSS:").context("no VmRSS in /proc/PID/status")
 }
 
 /// What the kernel accounts for BPF objects that it holds open (`memlock` in fdinfo).
-fn maps_kb(program: &Process) -> Result<f64> {
+pub(super) fn maps_kb(program: &Process) -> Result<f64> {
     let mut octets = 0.0;
     for entry in fs::read_dir(proc(program, "fdinfo"))? {
         // A descriptor may have been closed since.

@@ -5,12 +5,14 @@ pub mod cost;
 pub mod failover;
 mod limit;
 pub mod packets;
+pub mod server;
 
 use crate::figures::Report;
 use crate::interrupt;
 use anyhow::{Result, bail};
 use packets::Condition;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The program's command line.
 #[derive(Debug, clap::Parser)]
@@ -42,6 +44,15 @@ enum Bench {
         /// Play so many hours instead.
         #[arg(long, value_name = "H", requires = "long", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(20..))]
         hours: u32,
+    },
+    /// What a server can do on this machine, beside the smallest possible responder and ptp4l.
+    Server {
+        /// Only this part; all of them if left out.
+        #[arg(long, value_enum)]
+        only: Option<server::Part>,
+        /// How long each run of the responders takes, seconds. Figures for comparison take 10.
+        #[arg(long, value_name = "S", default_value_t = 10.0)]
+        seconds: f64,
     },
 }
 
@@ -101,6 +112,7 @@ pub fn run(options: &Options) -> Result<()> {
             }
             report
         }
+        Bench::Server { only, seconds } => server::run(only, Duration::from_secs_f64(seconds))?,
     };
     println!("{}", report.table());
     if let Some(path) = &options.json {

@@ -88,8 +88,7 @@ impl World {
     pub fn new(names: &[&str]) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
 
-        let turn = wait_for_turn()?;
-        namespace::sweep();
+        let turn = turn()?;
         let world = COUNT.fetch_add(1, Ordering::Relaxed);
         let router = Router::new(&format!("{world}-router"))?;
         let mut hosts = Vec::new();
@@ -113,6 +112,13 @@ impl World {
 }
 
 impl Host {
+    /// A host without interfaces, for a network of another shape. Its addresses have that number.
+    pub(crate) fn create(suffix: &str, number: u8) -> Result<Self> {
+        let namespace = Namespace::create(suffix)?;
+        prepare_ipv6(&namespace)?;
+        Ok(Self { namespace, number })
+    }
+
     /// The host's namespace.
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
@@ -287,7 +293,8 @@ fn prepare_ipv6(namespace: &Namespace) -> Result<()> {
     Ok(())
 }
 
-fn wait_for_turn() -> Result<Flock<File>> {
+/// Waits until nobody else on this machine has namespaces of ours, and removes what was left behind.
+pub(crate) fn turn() -> Result<Flock<File>> {
     let path = std::env::temp_dir().join("ptplab.lock");
     let file = File::options()
         .create(true)
@@ -295,7 +302,9 @@ fn wait_for_turn() -> Result<Flock<File>> {
         .write(true)
         .open(&path)
         .with_context(|| format!("cannot open {}", path.display()))?;
-    Flock::lock(file, FlockArg::LockExclusive)
+    let turn = Flock::lock(file, FlockArg::LockExclusive)
         .map_err(|(_, errno)| errno)
-        .with_context(|| format!("cannot lock {}", path.display()))
+        .with_context(|| format!("cannot lock {}", path.display()))?;
+    namespace::sweep();
+    Ok(turn)
 }

@@ -20,7 +20,8 @@ const CRATES: &[CrateRule] = &[
     CrateRule { directory: "ptp-common", may_depend_on: &[] },
     CrateRule { directory: "ptp-ebpf", may_depend_on: &["ptp-common"] },
     CrateRule { directory: "ptp-ctl", may_depend_on: &["ptp-common"] },
-    CrateRule { directory: "tests", may_depend_on: &["ptp-common", "ptp-ctl"] },
+    CrateRule { directory: "tests", may_depend_on: &["ptp-common", "ptp-ctl", "ptp-load"] },
+    CrateRule { directory: "tests/ebpf", may_depend_on: &[] },
     CrateRule { directory: "xtask", may_depend_on: &[] },
 ];
 
@@ -122,7 +123,7 @@ fn check_manifest(rule: &CrateRule, file: &Path, text: &str) -> Vec<Violation> {
             in_dependencies = table.trim_end_matches(']').ends_with("dependencies");
         }
         let name = content.split(['.', '=', ' ']).next().unwrap_or_default();
-        let ours = matches!(name, "xtask" | "ptp-tests" | "ptp-common" | "ptp-ctl" | "ptp-ebpf");
+        let ours = matches!(name, "xtask" | "ptp-tests" | "ptp-common" | "ptp-ctl" | "ptp-ebpf" | "ptp-load");
         if in_dependencies && ours && !rule.may_depend_on.contains(&name) {
             let what = format!("{} may not depend on {name}", rule.directory);
             violations.push(Violation { file: file.to_owned(), line, what });

@@ -1,0 +1,152 @@
+//! Everything at once: a million clients that are sent Sync and Announce and ask for Delay_Resp.
+
+use super::contenders::Controller;
+use super::load::{Generator, Load, Seen, cpus};
+use super::request::Request;
+use super::responder::hundredths;
+use super::stage::{Link, Stage};
+use crate::figures::{Bar, Report, Row};
+use crate::netns::Plane;
+use anyhow::{Result, ensure};
+use ptp_load::Stream;
+use std::time::{Duration, Instant};
+
+const CLIENTS: u32 = 1_000_000;
+/// How long it must hold.
+const HELD: Duration = Duration::from_secs(60);
+/// Intervals of Sync and Announce, µs.
+const INTERVALS: [(&str, f64); 2] = [("Sync", 1e6), ("Announce", 2e6)];
+/// How far an interval may be off, %.
+const MOST_OFF: f64 = 10.0;
+/// CPU time that serving may take, cores.
+const MOST_CORES: f64 = 0.75;
+/// Resident memory and BPF maps, MB.
+const MOST_MEMORY: f64 = 400.0;
+/// Clients of the pacing case, and the log2 of its interval: 128 Sync a second.
+const FAST_CLIENTS: u32 = 1_000;
+const FAST_LOG_INTERVAL: i8 = -7;
+/// How long pacing is watched.
+const WATCHED: Duration = Duration::from_secs(20);
+/// How fast clients come in.
+const START_RATE: f64 = 100e3;
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A million clients at one Sync and one Delay_Req a second, and an Announce every two.
+pub(super) fn run(report: &mut Report) -> Result<()> {
+    let (stage, mut generator, link, controller) = start(CLIENTS)?;
+    let load = Load::new(Request::DelayReq, CLIENTS, Some(f64::from(CLIENTS)));
+    let idle = generator.run(&stage, &link, Load { dropped: true, ..load }, HELD / 4)?;
+    negotiate(&stage, &mut generator, &link, &controller, CLIENTS, 0)?;
+    generator.forget_clients(CLIENTS)?;
+    let seen = generator.run(&stage, &link, load, HELD)?;
+    let case = "1 M clients, Sync 1/s, Announce 0.5/s, Delay_Req 1/s";
+    report.rows.push(Row::new(case, "held for", "s", seen.seconds.round()));
+    report.rows.push(Row::new(case, "answered", "% of what was asked", answered(&seen)));
+    report.rows.extend(intervals(case, &generator, CLIENTS)?);
+    report.rows.push(
+        Row::new(
+            case,
+            "CPU of the machine, less that of making the load",
+            "cores",
+            hundredths(seen.busy - idle.busy),
+        )
+        .judged(Bar::AtMost(MOST_CORES)),
+    );
+    report.rows.push(Row::new(case, "CPU of making the load", "cores", hundredths(idle.busy)));
+    report.rows.push(
+        Row::new(case, "memory, resident and BPF maps", "MB", hundredths(controller.memory_kb()? / 1024.0))
+            .judged(Bar::AtMost(MOST_MEMORY)),
+    );
+    Ok(())
+}
+
+/// A thousand clients at the highest rate.
+pub(super) fn pacing(report: &mut Report) -> Result<()> {
+    let (stage, mut generator, link, controller) = start(FAST_CLIENTS)?;
+    negotiate(&stage, &mut generator, &link, &controller, FAST_CLIENTS, FAST_LOG_INTERVAL)?;
+    // The first intervals part clients that came in together.
+    generator.run_all(&stage, &link, &[], Duration::from_secs(1))?;
+    generator.forget_clients(FAST_CLIENTS)?;
+    let seen = generator.run_all(&stage, &link, &[], WATCHED)?;
+    let case = "1 k clients, 128 Sync/s each";
+    let wanted = f64::from(FAST_CLIENTS) * 2_f64.powi(-i32::from(FAST_LOG_INTERVAL));
+    let sent = seen.of(ptp_common::wire::MessageType::Sync);
+    report.rows.push(Row::new(case, "Sync sent", "% of what was granted", hundredths(100.0 * sent / wanted)));
+    let streams: Vec<Stream> =
+        generator.clients(FAST_CLIENTS)?.iter().map(|client| client.streams[0]).collect();
+    let interval = 1e6 / 2_f64.powi(-i32::from(FAST_LOG_INTERVAL));
+    report.rows.extend(rows(case, "Sync", &streams, interval));
+    Ok(())
+}
+
+/// A server with that many clients to come.
+pub(super) fn start(clients: u32) -> Result<(Stage, Generator, Link, Controller)> {
+    let stage = Stage::new()?;
+    let mut generator = Generator::new(&stage)?;
+    let link = stage.link(1, Plane::Ours, cpus())?;
+    generator.listen(&stage, &link)?;
+    let controller = Controller::start(&link, clients)?;
+    Ok((stage, generator, link, controller))
+}
+
+/// Lets clients ask until all have what they asked for; how long that took, s.
+pub(super) fn negotiate(
+    stage: &Stage,
+    generator: &mut Generator,
+    link: &Link,
+    controller: &Controller,
+    clients: u32,
+    log_sync_interval: i8,
+) -> Result<f64> {
+    let started = Instant::now();
+    let rate = START_RATE.min(10.0 * f64::from(clients));
+    let load = Load::new(Request::Negotiate { log_sync_interval }, clients, Some(rate));
+    while controller.totals(link)? < u64::from(clients) {
+        ensure!(
+            started.elapsed() < START_TIMEOUT,
+            "after {START_TIMEOUT:?} not all clients have their grants"
+        );
+        generator.run(stage, link, Load { cpus: 1, ..load }, Duration::from_millis(500))?;
+    }
+    Ok(started.elapsed().as_secs_f64())
+}
+
+pub(super) fn answered(seen: &Seen) -> f64 {
+    let made: u64 = seen.made.iter().sum();
+    hundredths(100.0 * seen.all_delay_resps as f64 / made as f64)
+}
+
+fn intervals(case: &str, generator: &Generator, clients: u32) -> Result<Vec<Row>> {
+    let clients = generator.clients(clients)?;
+    let mut all = Vec::new();
+    for (stream, (name, interval)) in INTERVALS.into_iter().enumerate() {
+        let streams: Vec<Stream> = clients.iter().map(|client| client.streams[stream]).collect();
+        all.extend(rows(case, name, &streams, interval));
+    }
+    Ok(all)
+}
+
+/// About the intervals, `interval` µs each, of one message type to every client.
+fn rows(case: &str, name: &str, streams: &[Stream], interval: f64) -> Vec<Row> {
+    let off = |us: u32| 100.0 * (f64::from(us) - interval) / interval;
+    let shortest = streams.iter().map(|stream| off(stream.shortest_us)).fold(f64::MAX, f64::min);
+    let longest = streams.iter().map(|stream| off(stream.longest_us)).fold(f64::MIN, f64::max);
+    let outside = streams.iter().filter(|stream| {
+        let is_off = |us| off(us).abs() > MOST_OFF;
+        stream.count < 2 || is_off(stream.shortest_us) || is_off(stream.longest_us)
+    });
+    let jumps: u64 = streams.iter().map(|stream| u64::from(stream.jumps)).sum();
+    let metric = |what: &str| format!("{name}: {what}");
+    vec![
+        Row::new(
+            case,
+            &metric("clients with an interval that is off by more than 10 %"),
+            "",
+            outside.count(),
+        )
+        .judged(Bar::AtMost(0.0)),
+        Row::new(case, &metric("shortest interval of all, off by"), "%", hundredths(shortest)),
+        Row::new(case, &metric("longest interval of all, off by"), "%", hundredths(longest)),
+        Row::new(case, &metric("jumps of sequenceId"), "", jumps).judged(Bar::AtMost(0.0)),
+    ]
+}
