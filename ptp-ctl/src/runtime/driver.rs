@@ -154,17 +154,23 @@ impl Driver {
                 tracing::info!("standard output was closed");
                 break;
             }
-            if !exhausted {
-                // A flood: timers had their turn, go on at once, but let signals and readers in.
+            let rests = exhausted && !self.is_behind();
+            if !rests {
+                // A flood, or more to send than can be sent: go on at once, but let signals and readers in.
                 tokio::task::yield_now().await;
             }
-            match self.wait(exhausted).await? {
+            match self.wait(rests).await? {
                 Wake::Work => {}
                 Wake::Reader(reader) => self.take_question(reader),
                 Wake::Stop => break,
             }
         }
         Ok(())
+    }
+
+    /// Is there something that the engine should have done?
+    fn is_behind(&self) -> bool {
+        self.role.poll_timeout().is_some_and(|due| due <= self.monotonic.now().instant)
     }
 
     /// Leaves the clock as it should run on.

@@ -73,7 +73,7 @@ counters! {
 }
 
 /// What is done in one go: then packets have their turn, however many grants end at the same time.
-const MOST_AT_ONCE: usize = 4096;
+const MOST_AT_ONCE: usize = 512;
 
 /// A PTP server without IO.
 pub struct Server {
