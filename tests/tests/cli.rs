@@ -155,6 +155,40 @@ fn each_capability_is_needed_and_no_other() -> Result<()> {
     ptp_tests::program::wait_until_started(&process)
 }
 
+/// A new file is right, a mistake is named with its line, and a file of ptp4l's becomes one of ours.
+#[test]
+fn configuration_files_are_written_checked_shown_and_translated() -> Result<()> {
+    if !have("configuration_files_are_written_checked_shown_and_translated", &NEEDS[2..]) {
+        return Ok(());
+    }
+    let program = PtpCtl::find()?;
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("ptp.toml");
+    let ptp_ctl = |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(arguments);
+        run(command)
+    };
+    let path = file.to_string_lossy();
+    for role in ["client", "server"] {
+        let new = ptp_ctl(&["config", "init", "--role", role])?;
+        std::fs::write(&file, &new.stdout)?;
+        let checked = ptp_ctl(&["check", "--config", &path])?;
+        ensure!(checked.code == Some(0) && checked.stdout.contains(role), "{checked:?}");
+        let shown = ptp_ctl(&["config", "show", "--effective", "--config", &path])?;
+        ensure!(shown.stdout.contains("domain = 0  # default"), "{shown:?}");
+    }
+    std::fs::write(&file, "[server]\ninterface = \"eth0\"\ndscp = 64\n")?;
+    let wrong = ptp_ctl(&["check", "--config", &path])?;
+    assert_error(&wrong, USAGE_ERROR, &["ptp.toml", "line 3", "dscp", "0 to 63"], "a mistake")?;
+    std::fs::write(&file, "[global]\nunicast_listen 1\ntx_timestamp_timeout 50\n[eth0]\n")?;
+    let translated = ptp_ctl(&["config", "from-ptp4l", &path])?;
+    ensure!(translated.stdout.contains("[server]\ninterface = \"eth0\""), "{translated:?}");
+    ensure!(translated.stderr.contains("line 3: tx_timestamp_timeout"), "{translated:?}");
+    std::fs::write(&file, "[global]\n[eth0]\n")?;
+    assert_error(&ptp_ctl(&["config", "from-ptp4l", &path])?, USAGE_ERROR, &["unicast"], "multicast")
+}
+
 #[test]
 fn two_of_a_kind_do_not_fit() -> Result<()> {
     let Some((programs, world)) = lab("two_of_a_kind_do_not_fit")? else { return Ok(()) };

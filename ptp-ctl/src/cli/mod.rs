@@ -4,6 +4,7 @@ mod attach;
 mod check;
 mod client;
 mod clients;
+mod config;
 mod detach;
 mod run;
 mod server;
@@ -13,7 +14,6 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use crate::config::ConfigError;
 use crate::sim::scenario::ScenarioError;
 use clap::{ArgAction, Parser, Subcommand};
 use std::io::IsTerminal;
@@ -50,8 +50,10 @@ enum Command {
     Clients(clients::Args),
     /// Play a network and a clock under virtual time, with the same engine and servo as on real packets
     Simulate(simulate::Args),
-    /// Show what this kernel and NIC can do
+    /// Show what this kernel and NIC can do, or find mistakes in a configuration file
     Check(check::Args),
+    /// Write, show and translate configuration files
+    Config(config::Args),
 }
 
 /// What `main` does. Exit codes: 0 fine, 1 an error while running, 2 a command line or setting that is wrong.
@@ -68,10 +70,11 @@ pub fn main() -> ExitCode {
         Command::Clients(args) => clients::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Check(args) => check::run(args),
+        Command::Config(args) => config::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("ptp-ctl: {}", with_causes(&error));
-        let mistaken = error.is::<ConfigError>() || error.is::<ScenarioError>();
+        let mistaken = config::is_mistake(&error) || error.is::<ScenarioError>();
         ExitCode::from(if mistaken { 2 } else { 1 })
     })
 }

@@ -54,6 +54,12 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// Names the file.
+    #[must_use]
+    pub fn in_file(self, path: &Path) -> Self {
+        Self::File { path: path.to_owned(), error: Box::new(self) }
+    }
+
     /// Adds the line of `text` in which the setting stands.
     pub(super) fn with_line_of(mut self, text: &str) -> Self {
         if let Self::Setting { role, key, line, .. } = &mut self {

@@ -3,6 +3,8 @@
 
 mod check;
 mod client;
+mod keys;
+mod ptp4l;
 mod server;
 mod values;
 
@@ -11,6 +13,8 @@ mod tests;
 
 pub use check::ConfigError;
 pub use client::{ClientOptions, ClientSettings};
+pub use keys::{RoleName, init, show};
+pub use ptp4l::{Translation, TranslationError, translate};
 pub use server::{ServerOptions, ServerSettings};
 pub use values::{
     ClockKind, DataPlaneKind, Retry, Revert, RxTimestamp, Select, ServerAddress, ServoKind, Standby,
@@ -47,10 +51,15 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Read`]; what the TOML parser says, with the line; or the setting that is wrong, with its line.
     pub fn load(path: &Path) -> Result<Settings, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text)
-            .map_err(|error| ConfigError::File { path: path.to_owned(), error: Box::new(error) })
+        Self::parse(&Self::read(path)?).map_err(|error| error.in_file(path))
+    }
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`].
+    pub fn read(path: &Path) -> Result<String, ConfigError> {
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
     }
 
     /// Validates the text of a file.

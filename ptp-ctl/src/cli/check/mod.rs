@@ -1,4 +1,4 @@
-//! `ptp-ctl check`: what this kernel and NIC can do. Changes nothing.
+//! `ptp-ctl check`: what this kernel and NIC can do, or whether a configuration file is right. Changes nothing.
 
 mod choices;
 mod report;
@@ -8,19 +8,22 @@ mod tests;
 
 use super::print_json;
 use crate::clock::kernel_tai_offset;
-use crate::config::DEFAULT_BPFFS;
+use crate::config::{Config, DEFAULT_BPFFS, Role};
 use crate::dataplane::{Feature, probe};
 use crate::net::{driver, interface_addresses, interface_index, interface_mac, timestamping};
 use nix::sys::utsname::uname;
 use report::{Attached, KernelFeature, Report, Xdp};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Interface to look at
-    #[arg(value_name = "IFACE")]
-    interface: String,
+    #[arg(value_name = "IFACE", required_unless_present = "config")]
+    interface: Option<String>,
+    /// Configuration file to find mistakes in, instead
+    #[arg(long, value_name = "FILE", conflicts_with = "interface")]
+    config: Option<PathBuf>,
     /// Where bpffs is mounted
     #[arg(long, value_name = "DIR", default_value = DEFAULT_BPFFS)]
     bpffs: PathBuf,
@@ -29,9 +32,14 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Exit code 0 if `client` and `server` would work on this interface with the default data plane, else 1.
+/// Exit code 0 if `client` and `server` would work on this interface with the default data plane, else 1; of a file: 0, or 2
+/// for the first mistake.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let report = look(args)?;
+    if let Some(file) = &args.config {
+        check_file(args, file)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = look(args, args.interface.as_deref().unwrap_or_default())?;
     if args.json {
         print_json(&report)?;
     } else {
@@ -40,8 +48,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn look(args: &Args) -> anyhow::Result<Report> {
-    let interface = args.interface.as_str();
+fn check_file(args: &Args, file: &Path) -> anyhow::Result<()> {
+    let settings = Config::load(file)?;
+    let interface = &settings.common.interface;
+    let role = match settings.role {
+        Role::Client(_) => "client",
+        Role::Server(_) => "server",
+    };
+    if args.json {
+        return print_json(
+            &serde_json::json!({ "config": file, "ok": true, "role": role, "interface": interface }),
+        );
+    }
+    println!(
+        "{}: a {role} on {interface}, no mistake found. `ptp-ctl check {interface}` shows what this machine can do.",
+        file.display()
+    );
+    Ok(())
+}
+
+fn look(args: &Args, interface: &str) -> anyhow::Result<Report> {
     interface_index(interface)?;
     let features = probe::driver_features(interface).ok().flatten();
     let kernel = uname().map_or_else(
