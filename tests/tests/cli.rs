@@ -9,8 +9,10 @@ use serde_json::Value;
 use std::fs::Permissions;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::time::Duration;
 
 const NEEDS: &[Need] = &[Need::Root, Need::Program("ip"), Need::PtpCtl];
 const RUNTIME_ERROR: Option<i32> = Some(1);
@@ -153,6 +155,36 @@ fn each_capability_is_needed_and_no_other() -> Result<()> {
     }
     let process = host.spawn("server", server(&CAPABILITIES))?;
     ptp_tests::program::wait_until_started(&process)
+}
+
+/// READY=1 when it serves, WATCHDOG=1 as often as it is asked for, STOPPING=1 at the end.
+#[test]
+fn a_service_manager_hears_ready_alive_and_stopping() -> Result<()> {
+    let Some((programs, world)) = lab("a_service_manager_hears_ready_alive_and_stopping")? else {
+        return Ok(());
+    };
+    let host = &world.hosts()[0];
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("notify");
+    let manager = UnixDatagram::bind(&path)?;
+    manager.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let mut command = programs.command_with_directories("server");
+    command.args(["--clock", "none", "--data-plane", "socket"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000").env_remove("WATCHDOG_PID");
+    let mut server = host.spawn("server", command)?;
+    let hears = |expected: &str| loop {
+        let mut octets = [0; 512];
+        let length = manager.recv(&mut octets).with_context(|| format!("{expected} was not heard"))?;
+        if String::from_utf8_lossy(&octets[..length]).lines().any(|line| line == expected) {
+            return anyhow::Ok(());
+        }
+    };
+    hears("READY=1")?;
+    hears("WATCHDOG=1")?;
+    hears("WATCHDOG=1")?;
+    let status = server.terminate(Duration::from_secs(10))?;
+    ensure!(status.success(), "the server ended with {status}");
+    hears("STOPPING=1")
 }
 
 /// A new file is right, a mistake is named with its line, and a file of ptp4l's becomes one of ours.

@@ -3,6 +3,7 @@
 mod bench;
 mod build_ebpf;
 mod demo;
+mod dist;
 mod lab;
 mod layers;
 mod test;
@@ -25,6 +26,8 @@ enum Command {
     Bench(bench::Options),
     /// Hardware stamps and PHC steering in a virtual machine, with figures beside ptp4l's.
     Lab(lab::Options),
+    /// Make the Debian package, and try it out.
+    Dist(dist::Options),
     /// Run every test there is.
     Test(test::Options),
     /// Check who imports whom against ARCHITECTURE.
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Lab(options) => lab::run(&options),
+        Command::Dist(options) => dist::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Layers => layers::run(),
         Command::BuildEbpf => build_ebpf::run(),

@@ -6,6 +6,7 @@ mod client;
 mod clients;
 mod config;
 mod detach;
+mod pages;
 mod run;
 mod server;
 mod simulate;
@@ -15,7 +16,7 @@ mod stats;
 mod tests;
 
 use crate::sim::scenario::ScenarioError;
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -54,6 +55,8 @@ enum Command {
     Check(check::Args),
     /// Write, show and translate configuration files
     Config(config::Args),
+    /// Write man pages and shell completions
+    Pages(pages::Args),
 }
 
 /// What `main` does. Exit codes: 0 fine, 1 an error while running, 2 a command line or setting that is wrong.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Check(args) => check::run(args),
         Command::Config(args) => config::run(args),
+        Command::Pages(args) => pages::run(args, Cli::command()),
     };
     result.unwrap_or_else(|error| {
         eprintln!("ptp-ctl: {}", with_causes(&error));

@@ -4,6 +4,7 @@ use super::control::{Control, Reader};
 use super::counters::Counters;
 use super::drift::Drift;
 use super::guard::ClockGuard;
+use super::notify;
 use super::plane::Plane;
 use super::questions::Searching;
 use super::role::Role;
@@ -80,6 +81,7 @@ pub(super) struct Schedule {
     summary: Periodic,
     guard: Periodic,
     system_clock: Option<Periodic>,
+    alive: Option<Periodic>,
     pub(super) store: Periodic,
 }
 
@@ -93,6 +95,7 @@ impl Schedule {
             summary: Periodic::new(now + SUMMARY, SUMMARY),
             guard: Periodic::new(now, GUARD),
             system_clock: system_clock.then(|| Periodic::new(now, system_clock::INTERVAL)),
+            alive: notify::alive_interval().map(|interval| Periodic::new(now, interval)),
             store: Periodic::new(now + STORE, STORE),
         }
     }
@@ -103,6 +106,7 @@ impl Schedule {
             .into_iter()
             .chain(self.clock_line)
             .chain(self.system_clock)
+            .chain(self.alive)
             .map(|periodic| periodic.next())
             .fold(self.heartbeat.next(), Instant::min)
     }
@@ -122,7 +126,9 @@ impl Driver {
     /// Runs until a signal, or until nobody reads the JSON lines any more.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         self.reporter.start(realtime_nanos(), &self.start);
+        notify::ready(&self.start.to_string());
         let ended = self.turn_until_stopped().await;
+        notify::stopping();
         self.role.shutdown(self.turn.instant);
         self.perform();
         let ended = match ended {
@@ -283,6 +289,9 @@ impl Driver {
         }
         if self.schedule.system_clock.as_mut().is_some_and(|turn| turn.take(now)) {
             self.turn_system_clock();
+        }
+        if self.schedule.alive.as_mut().is_some_and(|alive| alive.take(now)) {
+            notify::alive();
         }
         if let Some(line) = &mut self.schedule.clock_line
             && line.take(now)

@@ -5,6 +5,7 @@ mod counters;
 mod drift;
 mod driver;
 mod guard;
+mod notify;
 mod plane;
 mod questions;
 mod role;
