@@ -11,6 +11,7 @@ mod run;
 mod server;
 mod simulate;
 mod stats;
+mod status;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,8 @@ enum Command {
     Server(server::Args),
     /// Run a client or a server from a configuration file
     Run(run::Args),
+    /// Show what the controller on an interface does, as a page to read
+    Status(status::Args),
     /// Show what the controller on an interface does, as JSON
     Stats(stats::Args),
     /// Show whom the server on an interface serves: totals, and the busiest clients
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Client(args) => client::run(args),
         Command::Server(args) => server::run(args),
         Command::Run(args) => run::run(args),
+        Command::Status(args) => status::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Clients(args) => clients::run(args),
         Command::Simulate(args) => simulate::run(args),

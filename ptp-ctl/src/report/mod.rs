@@ -2,6 +2,7 @@
 
 mod document;
 mod line;
+mod page;
 mod sink;
 mod summary;
 
@@ -13,6 +14,7 @@ pub use document::{
     SystemClockStatus, VERSION,
 };
 pub use line::{ClockReading, ServerStart, Start};
+pub use page::page;
 pub use sink::Sink;
 
 use crate::engine::client::Sample;
