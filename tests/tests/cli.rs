@@ -290,7 +290,7 @@ fn a_config_file_runs_a_server() -> Result<()> {
     let server = host.spawn("server", command)?;
     ptp_tests::program::wait_until_started(&server)?;
     let client = programs.client(client_host, Family::V4, &[host], &[])?;
-    client.wait_for("a sample", std::time::Duration::from_secs(40), |line| line.is("sample").then_some(()))
+    client.wait_for("a sample", Duration::from_secs(40), |line| line.is("sample").then_some(()))
 }
 
 /// Two hosts; `None`, and the test is reported as skipped, where the machine lacks something.
