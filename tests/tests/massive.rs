@@ -7,6 +7,7 @@ use ptp_common::time::Timestamp;
 use ptp_common::wire::{
     Body, ClockIdentity, Flags, Header, Message, MessageType, PortIdentity, RequestUnicast, Tlv,
 };
+use ptp_ctl::dataplane::probe;
 use ptp_tests::netns::{Family, Host, Plane, World};
 use ptp_tests::peers::{PTP4L, Ptp4l, Rates, Reading};
 use ptp_tests::program::{Ended, PtpCtl};
@@ -82,6 +83,10 @@ fn sync_goes_on_where_it_stopped() -> Result<()> {
             (MessageType::Sync, -4),
             (MessageType::DelayResp, -4),
         ])?;
+        let (_, ifindex) = server.interface_key(Plane::Ours)?;
+        let spare = format!("ptp-fan{ifindex}");
+        let attached = server.namespace().enter(|| Ok(probe::attached(&spare)?))?;
+        ensure!(attached.is_some(), "the fan-out program is not attached to {spare}: every run takes long");
         let (first, _) = client.sync()?;
         let mut last = first;
         for _ in 0..20 {

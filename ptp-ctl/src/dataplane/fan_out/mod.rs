@@ -17,7 +17,7 @@ use super::maps::access;
 use super::pod::Plain;
 use aya::maps::{Array, MapData};
 use aya::programs::Xdp;
-use aya::programs::xdp::XdpMode;
+use aya::programs::xdp::{XdpLink, XdpMode};
 use hops::Hops;
 use pacing::{Figures, Pacer, Shared};
 use ptp_common::abi::{Due, NextHop, SERVICE_ANNOUNCE, SERVICE_SYNC, names};
@@ -46,6 +46,8 @@ pub(super) struct FanOut {
     seconds: u64,
     /// Clients for which there was no way when it was last looked for.
     no_way: u64,
+    #[expect(dead_code, reason = "held so that the program stays attached, whoever else holds it")]
+    link: XdpLink,
     #[expect(dead_code, reason = "held for the place that the program is attached to")]
     spare: Spare,
 }
@@ -61,8 +63,9 @@ impl FanOut {
         next_hops: Array<MapData, Plain<NextHop>>,
     ) -> Result<Self, DataPlaneError> {
         let spare = Spare::new(ifindex).map_err(|source| DataPlaneError::Spare { source })?;
-        program
+        let link = program
             .attach_to_if_index(spare.ifindex, XdpMode::Driver)
+            .and_then(|link| program.take_link(link))
             .map_err(|error| DataPlaneError::Load(error.into()))?;
         let descriptor = program
             .fd()
@@ -92,7 +95,7 @@ impl FanOut {
                 pacer.run();
             })
             .map_err(DataPlaneError::system("start the thread that sends Sync and Announce"))?;
-        Ok(Self { shared, thread: Some(thread), routes, hops, next_hops, seconds: 0, no_way: 0, spare })
+        Ok(Self { shared, thread: Some(thread), routes, hops, next_hops, seconds: 0, no_way: 0, link, spare })
     }
 
     /// Sends a service to the client at `index` from now on; the number of its next hop.
