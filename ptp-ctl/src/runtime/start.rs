@@ -46,7 +46,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
     let monotonic = Monotonic::new();
     let turn = monotonic.now();
     let sync_plane = match role {
-        config::Role::Server(server) => Some(sync_plane::choose(server, sources.rx)?),
+        config::Role::Server(server) => Some(sync_plane::choose(server, sources.rx, common.xdp_mode)?),
         config::Role::Client(_) => None,
     };
     let massive = sync_plane.is_some_and(|choice| choice.massive);

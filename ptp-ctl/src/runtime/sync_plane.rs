@@ -1,11 +1,11 @@
 //! Who sends Sync and Announce: this process, or the kernel for it.
 
-use crate::config::{ServerSettings, SyncPlane};
+use crate::config::{ServerSettings, SyncPlane, XdpAttachMode};
 use crate::dataplane::Feature;
 use anyhow::bail;
 use ptp_common::time::StampSource;
 
-/// Clients that the precise plane serves: one core sends about 60,000 messages a second, two of them make a Sync.
+/// For up to so many clients the precise plane is taken, unless somebody says otherwise.
 pub(super) const PRECISE_CLIENTS: usize = 4096;
 
 /// Chosen at start, and not changed from then on.
@@ -17,18 +17,30 @@ pub(super) struct Choice {
     pub(super) reason: &'static str,
 }
 
-/// Chooses for a server whose event messages are stamped like that.
+/// Chooses for a server whose event messages are stamped like that, by a program attached in that mode.
 ///
 /// # Errors
 /// The massive plane was asked for, and cannot be had.
-pub(super) fn choose(server: &ServerSettings, rx: StampSource) -> anyhow::Result<Choice> {
-    choose_on(server, rx, Feature::FanOut.is_there())
+pub(super) fn choose(
+    server: &ServerSettings,
+    rx: StampSource,
+    mode: XdpAttachMode,
+) -> anyhow::Result<Choice> {
+    choose_on(server, rx, mode, Feature::FanOut.is_there())
 }
 
-fn choose_on(server: &ServerSettings, rx: StampSource, live_frames: bool) -> anyhow::Result<Choice> {
+fn choose_on(
+    server: &ServerSettings,
+    rx: StampSource,
+    mode: XdpAttachMode,
+    live_frames: bool,
+) -> anyhow::Result<Choice> {
     let precise = |reason| Ok(Choice { massive: false, reason });
     let obstacle = if !rx.is_xdp() {
         Some("the massive plane needs the XDP data plane")
+    } else if mode == XdpAttachMode::Generic {
+        // Where the driver cannot run programs, it cannot send their frames either.
+        Some("the massive plane needs native XDP")
     } else if !live_frames {
         Some("the massive plane needs Linux 6.1")
     } else {
@@ -61,21 +73,27 @@ mod tests {
 
     #[test]
     fn the_number_of_clients_decides_unless_somebody_does() {
-        for (settings, rx, live_frames, massive) in [
-            ("", StampSource::XdpSw, true, false),
-            ("max-clients = 4096", StampSource::XdpSw, true, false),
-            ("max-clients = 4097", StampSource::XdpSw, true, true),
-            ("max-clients = 4097", StampSource::XdpHw, true, true),
-            ("max-clients = 4097", StampSource::XdpSw, false, false),
-            ("max-clients = 4097", StampSource::SocketSw, true, false),
-            ("max-clients = 4097\nsync-plane = 'precise'", StampSource::XdpSw, true, false),
-            ("sync-plane = 'massive'", StampSource::XdpSw, true, true),
+        let native = XdpAttachMode::Native;
+        for (settings, rx, mode, live_frames, massive) in [
+            ("", StampSource::XdpSw, native, true, false),
+            ("max-clients = 4096", StampSource::XdpSw, native, true, false),
+            ("max-clients = 4097", StampSource::XdpSw, native, true, true),
+            ("max-clients = 4097", StampSource::XdpHw, native, true, true),
+            ("max-clients = 4097", StampSource::XdpSw, native, false, false),
+            ("max-clients = 4097", StampSource::XdpSw, XdpAttachMode::Generic, true, false),
+            ("max-clients = 4097", StampSource::SocketSw, native, true, false),
+            ("max-clients = 4097\nsync-plane = 'precise'", StampSource::XdpSw, native, true, false),
+            ("sync-plane = 'massive'", StampSource::XdpSw, native, true, true),
         ] {
-            let choice = choose_on(&server(settings), rx, live_frames).unwrap();
-            assert_eq!(choice.massive, massive, "{settings} {rx:?} {live_frames}");
+            let choice = choose_on(&server(settings), rx, mode, live_frames).unwrap();
+            assert_eq!(choice.massive, massive, "{settings} {rx:?} {mode:?} {live_frames}");
         }
-        for (rx, live_frames) in [(StampSource::SocketSw, true), (StampSource::XdpSw, false)] {
-            let error = choose_on(&server("sync-plane = 'massive'"), rx, live_frames).unwrap_err();
+        for (rx, mode, live_frames) in [
+            (StampSource::SocketSw, native, true),
+            (StampSource::XdpSw, native, false),
+            (StampSource::XdpSw, XdpAttachMode::Generic, true),
+        ] {
+            let error = choose_on(&server("sync-plane = 'massive'"), rx, mode, live_frames).unwrap_err();
             assert!(error.to_string().contains("--sync-plane precise"), "{error}");
         }
     }
