@@ -78,6 +78,7 @@ pub fn server(number: u8) -> ServerConfig {
         port: port(number),
         priority1: 128,
         priority2: 128,
+        auto_quality: None,
         clock_quality: ClockQuality {
             clock_class: 248,
             clock_accuracy: 0xfe,

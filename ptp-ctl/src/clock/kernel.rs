@@ -1,14 +1,41 @@
 //! The kernel's clocks, read only.
 
-use super::sys;
+use super::sys::Adjustment;
+use super::{Leap, sys};
 use nix::time::{ClockId, clock_gettime};
 use ptp_common::time::{NANOS_PER_SEC, RawStamp, StampSource, Timestamp};
 use std::io;
+use std::time::Duration;
 
 /// CLOCK_TAI - CLOCK_REALTIME in seconds; `None` while nobody has told the kernel (it then reports 0).
 pub fn kernel_tai_offset() -> io::Result<Option<i32>> {
     let state = sys::read_adjustment(ClockId::CLOCK_REALTIME)?;
     Ok((state.tai != 0).then_some(state.tai))
+}
+
+/// What the kernel says of CLOCK_REALTIME.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelState {
+    /// Somebody keeps it right (not STA_UNSYNC).
+    pub synchronised: bool,
+    /// Its largest error, by who does; the kernel adds 500 us each second without news.
+    pub max_error: Duration,
+    /// What the UTC day ends with.
+    pub leap: Leap,
+}
+
+/// Reads it.
+pub fn kernel_state() -> io::Result<KernelState> {
+    let Adjustment { status, max_error, .. } = sys::read_adjustment(ClockId::CLOCK_REALTIME)?;
+    Ok(KernelState {
+        synchronised: status & libc::STA_UNSYNC == 0,
+        max_error: Duration::from_micros(max_error),
+        leap: match (status & libc::STA_DEL != 0, status & libc::STA_INS != 0) {
+            (true, false) => Leap::Second59,
+            (false, true) => Leap::Second61,
+            _ => Leap::None,
+        },
+    })
 }
 
 /// CLOCK_MONOTONIC, ns.

@@ -15,7 +15,7 @@ mod virtual_clock;
 
 pub use cross::{CrossStamp, CrossStamps};
 pub use error::ClockError;
-pub use kernel::{kernel_tai_offset, monotonic_nanos, realtime_nanos};
+pub use kernel::{KernelState, kernel_state, kernel_tai_offset, monotonic_nanos, realtime_nanos};
 pub use none::NoClock;
 pub use phc::Phc;
 pub use system::SystemClock;

@@ -20,12 +20,21 @@ pub(super) struct Adjustment {
     pub(super) frequency: f64,
     /// TAI - UTC, seconds; 0 = unknown. CLOCK_REALTIME only.
     pub(super) tai: i32,
+    /// timex.status: bits `STA_…`. CLOCK_REALTIME only.
+    pub(super) status: i32,
+    /// us, 0 if the kernel has it negative. CLOCK_REALTIME only.
+    pub(super) max_error: u64,
 }
 
 /// Reads without changing anything.
 pub(super) fn read_adjustment(clock: ClockId) -> io::Result<Adjustment> {
     let timex = adjust(clock, empty())?;
-    Ok(Adjustment { frequency: timex.freq as f64 / FREQUENCY_UNITS, tai: timex.tai })
+    Ok(Adjustment {
+        frequency: timex.freq as f64 / FREQUENCY_UNITS,
+        tai: timex.tai,
+        status: timex.status,
+        max_error: u64::try_from(timex.maxerror).unwrap_or(0),
+    })
 }
 
 /// Sets the frequency; returns what was set, rounded to the kernel's units. ppb.

@@ -30,8 +30,8 @@ pub enum ConfigError {
     Toml(#[from] toml::de::Error),
     /// `[client]` and `[server]` in one file.
     #[error(
-        "both [client] and [server]: a boundary clock is not built yet; keep one of the tables, or run two controllers \
-         on two interfaces with a file each"
+        "both [client] and [server]: for a server that passes on the time of others (a boundary clock), name them as \
+         upstream in [server]; for two independent roles run two controllers on two interfaces with a file each"
     )]
     TwoRoles,
     /// Neither table.
@@ -40,7 +40,7 @@ pub enum ConfigError {
     /// One setting is wrong.
     #[error("{}{role}.{key} = {value}: {problem}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
     Setting {
-        /// "client" or "server".
+        /// "client", "server" or "server.upstream".
         role: &'static str,
         /// The key, kebab-case.
         key: &'static str,
@@ -72,13 +72,17 @@ impl ConfigError {
 /// Line of `[table] key`, or of the table where the key is missing.
 fn line_of(text: &str, table: &str, key: &str) -> Option<usize> {
     let document = toml::de::DeTable::parse(text).ok()?;
-    let entry = document.get_ref().get(table)?;
-    let start = entry
-        .get_ref()
-        .as_table()
-        .and_then(|table| table.get_key_value(key))
-        .map_or(entry.span(), |(key, _)| key.span())
-        .start;
+    // A table in a table: what cannot be found in it is looked for where it should be.
+    let mut names = table.split('.').chain([key]);
+    let mut entry = document.get_ref().get(names.next()?)?;
+    let mut start = entry.span().start;
+    for name in names {
+        let Some((key, inner)) = entry.get_ref().as_table().and_then(|table| table.get_key_value(name))
+        else {
+            break;
+        };
+        (entry, start) = (inner, key.span().start);
+    }
     Some(1 + text.get(..start)?.matches('\n').count())
 }
 

@@ -232,6 +232,11 @@ pub struct ClientSettings {
 }
 
 impl ClientSettings {
+    /// Addresses of the servers.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        self.servers.iter().map(|server| server.address).collect()
+    }
+
     /// What the engine needs, once the machine is known.
     pub fn engine_config(&self, local: &Local) -> ClientConfig {
         ClientConfig {

@@ -6,6 +6,7 @@ mod client;
 mod keys;
 mod ptp4l;
 mod server;
+mod upstream;
 mod values;
 
 #[cfg(test)]
@@ -16,9 +17,10 @@ pub use client::{ClientOptions, ClientSettings};
 pub use keys::{RoleName, init, show};
 pub use ptp4l::{Translation, TranslationError, translate};
 pub use server::{ServerOptions, ServerSettings};
+pub use upstream::{Upstream, UpstreamOptions};
 pub use values::{
-    ClockKind, DataPlaneKind, Retry, Revert, RxTimestamp, Select, ServerAddress, ServoKind, Standby,
-    SyncMode, SyncPlane, XdpAttachMode,
+    ClockClass, ClockKind, DataPlaneKind, Retry, Revert, RxTimestamp, Select, ServerAddress, ServoKind,
+    Standby, SyncMode, SyncPlane, XdpAttachMode,
 };
 
 use crate::engine::config::{LocalTimescale, PortConfig};
@@ -92,8 +94,26 @@ pub struct Settings {
 pub enum Role {
     /// A client of one or more servers.
     Client(ClientSettings),
-    /// A server.
+    /// A server, or with upstream servers a boundary clock.
     Server(ServerSettings),
+}
+
+impl Role {
+    /// What makes it a boundary clock.
+    pub const fn upstream(&self) -> Option<&Upstream> {
+        match self {
+            Self::Server(server) => server.upstream.as_ref(),
+            Self::Client(_) => None,
+        }
+    }
+
+    /// The client, where there is one.
+    pub fn client(&self) -> Option<&ClientSettings> {
+        match self {
+            Self::Client(client) => Some(client),
+            Self::Server(_) => self.upstream().map(|upstream| &upstream.client),
+        }
+    }
 }
 
 /// Settings that client and server have in common, validated.

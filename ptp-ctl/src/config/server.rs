@@ -2,15 +2,20 @@
 
 use super::check::{Checker, RawCommon};
 use super::{
-    ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role, RxTimestamp,
-    Settings, SyncMode, SyncPlane, XdpAttachMode,
+    ClockClass, ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role, RxTimestamp,
+    Settings, SyncMode, SyncPlane, Upstream, UpstreamOptions, XdpAttachMode,
 };
-use crate::engine::config::{Policy, ServerConfig};
+use crate::engine::config::{AutoQuality, Policy, ServerConfig};
 use crate::engine::server::Prefix;
 use ptp_common::wire::ClockQuality;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// clockClass of a clock that says nothing else of itself.
+const DEFAULT_CLASS: u8 = 248;
+/// timeSource of clocks that make time: atomic clock, GNSS, terrestrial radio (IEEE 1588-2019, table 6).
+const PRIMARY_REFERENCES: [i64; 3] = [0x10, 0x20, 0x30];
 
 /// Flags of `ptp-ctl server` and keys of `[server]`.
 #[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
@@ -28,7 +33,7 @@ pub struct ServerOptions {
     /// minorVersionPTP to send, 0 or 1
     #[arg(long, value_name = "N", default_value_t = defaults().minor_version)]
     pub minor_version: i64,
-    /// Clock to serve; it is read, never steered
+    /// Clock to serve; it is read, and steered only with upstream servers
     #[arg(long, value_enum, value_name = "KIND", default_value_t = defaults().clock)]
     pub clock: ClockKind,
     /// Error of a virtual clock at start, ns
@@ -37,7 +42,7 @@ pub struct ServerOptions {
     /// Frequency error of a virtual clock, ppb
     #[arg(long, value_name = "PPB", allow_negative_numbers = true)]
     pub virtual_frequency: Option<f64>,
-    /// Let the NIC's clock (clock = phc) follow the system clock
+    /// Let the NIC's clock (clock = phc) follow the system clock; with upstream servers, the other way round
     #[arg(long)]
     pub also_system_clock: bool,
     /// Where event messages come from
@@ -55,9 +60,10 @@ pub struct ServerOptions {
     /// grandmasterPriority2 to announce, 0 to 255
     #[arg(long, value_name = "N", default_value_t = defaults().priority2)]
     pub priority2: i64,
-    /// clockClass to announce, 0 to 255 (6 = locked to a primary reference, 248 = default)
+    /// clockClass to announce, 0 to 255, or auto: 248, or with a primary reference as time-source 6 while the kernel's clock is
+    /// synchronised; clockAccuracy then comes from the kernel
     #[arg(long, value_name = "N", default_value_t = defaults().clock_class)]
-    pub clock_class: i64,
+    pub clock_class: ClockClass,
     /// clockAccuracy to announce, 0 to 255 (33 = 100 ns, 254 = unknown)
     #[arg(long, value_name = "N", default_value_t = defaults().clock_accuracy)]
     pub clock_accuracy: i64,
@@ -97,6 +103,12 @@ pub struct ServerOptions {
     /// How long an attached XDP program answers without this controller where it steers the clock, seconds, 0 to 3600
     #[arg(long, value_name = "S", default_value_t = defaults().max_unattended)]
     pub max_unattended: i64,
+    /// The servers that it follows itself.
+    #[command(flatten)]
+    pub upstream: UpstreamOptions,
+    /// Without its upstream servers, the clock is in specification (class 135) while its error is surely below, ns
+    #[arg(long, value_name = "NS", default_value_t = defaults().holdover_limit)]
+    pub holdover_limit: i64,
     /// DSCP of everything sent, 0 to 63
     #[arg(long, value_name = "N", default_value_t = defaults().dscp)]
     pub dscp: i64,
@@ -128,7 +140,7 @@ impl Default for ServerOptions {
             xdp_mode: XdpAttachMode::Native,
             priority1: 128,
             priority2: 128,
-            clock_class: 248,
+            clock_class: ClockClass::Auto,
             clock_accuracy: 0xfe,
             offset_scaled_log_variance: 0xffff,
             time_source: 0xa0,
@@ -142,6 +154,8 @@ impl Default for ServerOptions {
             min_log_announce_interval: -3,
             allow: Vec::new(),
             max_unattended: 30,
+            upstream: UpstreamOptions::default(),
+            holdover_limit: 10_000,
             dscp: 56,
             bpffs: DEFAULT_BPFFS.into(),
             run_dir: DEFAULT_RUN_DIR.into(),
@@ -158,8 +172,11 @@ fn defaults() -> ServerOptions {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerSettings {
     common: Common,
+    /// Of a boundary clock.
+    pub upstream: Option<Upstream>,
     priority1: u8,
     priority2: u8,
+    auto_quality: Option<AutoQuality>,
     clock_quality: ClockQuality,
     time_source: u8,
     two_step: bool,
@@ -178,6 +195,7 @@ impl ServerSettings {
             port: self.common.port(local),
             priority1: self.priority1,
             priority2: self.priority2,
+            auto_quality: self.auto_quality,
             clock_quality: self.clock_quality,
             time_source: self.time_source,
             two_step: self.two_step,
@@ -199,12 +217,13 @@ impl ServerOptions {
             priority1: check.range("priority1", self.priority1, 0..=255, PRIORITY)?,
             priority2: check.range("priority2", self.priority2, 0..=255, PRIORITY)?,
             clock_quality: ClockQuality {
-                clock_class: check.range(
-                    "clock-class",
-                    self.clock_class,
-                    0..=255,
-                    "; 248 is the default, 6 is locked to a primary reference",
-                )?,
+                clock_class: match self.clock_class {
+                    ClockClass::Auto => DEFAULT_CLASS,
+                    ClockClass::Fixed(class) => {
+                        let fix = ", or \"auto\"; 248 is the default of the standard, 6 is locked to a primary reference";
+                        check.range("clock-class", class, 0..=255, fix)?
+                    }
+                },
                 clock_accuracy: check.range(
                     "clock-accuracy",
                     self.clock_accuracy,
@@ -233,6 +252,11 @@ impl ServerOptions {
                 0..=3600,
                 " s; 30 is the default",
             )?),
+            upstream: self.upstream.validate(self)?,
+            auto_quality: (self.clock_class == ClockClass::Auto).then_some(AutoQuality {
+                primary: PRIMARY_REFERENCES.contains(&self.time_source),
+                holdover_limit_ns: self.holdover_limit.unsigned_abs(),
+            }),
             common: common.clone(),
         };
         Ok(Settings { common, role: Role::Server(server) })

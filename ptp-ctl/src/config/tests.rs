@@ -233,3 +233,36 @@ fn flags_and_keys_have_the_same_defaults() {
     let flags = <Flags<ServerOptions> as clap::Parser>::parse_from(["x", "eth0"]);
     assert_eq!(flags.options.validate().unwrap(), Config::parse(SERVER).unwrap());
 }
+
+#[test]
+fn a_server_with_servers_is_a_boundary_clock() {
+    let list = Config::parse("[server]\ninterface = \"eth0\"\nupstream = [\"10.0.1.2\", \"10.0.2.2@7\"]\n").unwrap();
+    let upstream = list.role.upstream().expect("upstream");
+    assert_eq!(upstream.common.interface, "eth0");
+    assert_eq!(upstream.client.servers[1].local_priority, 7);
+
+    let table = Config::parse(
+        "[server]\ninterface = \"eth0\"\ndomain = 44\nclock = \"phc\"\n\n[server.upstream]\ninterface = \"eth1\"\n\
+         server = [\"10.0.1.2\"]\ndata-plane = \"socket\"\n",
+    )
+    .unwrap();
+    let upstream = table.role.upstream().expect("upstream");
+    let Common { interface, domain_number, clock, data_plane, .. } = &upstream.common;
+    assert_eq!((interface.as_str(), *domain_number), ("eth1", 44));
+    assert_eq!((*clock, *data_plane), (Clock::Phc, DataPlaneKind::Socket));
+    assert_eq!(table.common.data_plane, DataPlaneKind::Xdp);
+
+    for (lines, expected) in [
+        ("upstream = []", "line 3: server.upstream.server = []: must list 1 server at least"),
+        ("upstream = 7", "a list of servers, such as"),
+        ("[server.upstream]\nserver = [\"10.0.1.2\"]\nclock = \"phc\"", "line 5: server.upstream.clock"),
+        ("[server.upstream]\nserver = [\"10.0.1.2\"]\nduration = 1", "line 5: server.upstream.duration = 1"),
+        ("[server.upstream]\nserver = [\"10.0.1.2\"]\nholdover = 1", "unknown field `holdover`"),
+        ("holdover-limit = 0", "line 3: server.holdover-limit = 0: must be 1 to"),
+        ("clock-class = \"best\"", "best is no clockClass"),
+    ] {
+        let message =
+            Config::parse(&format!("[server]\ninterface = \"eth0\"\n{lines}\n")).unwrap_err().to_string();
+        assert!(message.contains(expected), "{lines}: {message}");
+    }
+}

@@ -282,6 +282,53 @@ impl Revert {
 
 display_by_value_name!(Revert);
 
+/// clockClass: a number, or `auto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub enum ClockClass {
+    /// By what the kernel says of its clock, and of whether the configuration names a primary reference.
+    Auto,
+    /// As given.
+    Fixed(i64),
+}
+
+/// A text is no [`ClockClass`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is no clockClass: write auto, or a number from 0 to 255")]
+pub struct ClockClassError(String);
+
+impl FromStr for ClockClass {
+    type Err = ClockClassError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            number => number.parse().map(Self::Fixed).map_err(|_| ClockClassError(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<toml::Value> for ClockClass {
+    type Error = ClockClassError;
+
+    fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
+        match value {
+            toml::Value::Integer(class) => Ok(Self::Fixed(class)),
+            toml::Value::String(text) => text.parse(),
+            other => Err(ClockClassError(other.to_string())),
+        }
+    }
+}
+
+impl fmt::Display for ClockClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Fixed(class) => class.fmt(f),
+        }
+    }
+}
+
 /// `ADDR` or `ADDR@PRIORITY`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

@@ -155,6 +155,9 @@ pub struct ServerConfig {
     pub priority1: u8,
     /// grandmasterPriority2.
     pub priority2: u8,
+    /// clockClass, clockAccuracy and timeSource come from what the kernel says of its clock; those below are for what it does
+    /// not say. `None`: they are announced as they are.
+    pub auto_quality: Option<AutoQuality>,
     /// grandmasterClockQuality.
     pub clock_quality: ClockQuality,
     /// timeSource.
@@ -163,6 +166,15 @@ pub struct ServerConfig {
     pub two_step: bool,
     /// Who is served how much.
     pub policy: Policy,
+}
+
+/// A grandmaster that judges itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AutoQuality {
+    /// The configuration names a primary reference as timeSource.
+    pub primary: bool,
+    /// Without it, the clock is in specification as long as its largest error is below, ns.
+    pub holdover_limit_ns: u64,
 }
 
 /// What a server grants.

@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, owns a socket or sleeps. The driver (real packets: `runtime`; virtual time: `sim`)
 //! feeds [`Input`]s and performs [`Output`]s; both run the same code.
 
+pub mod boundary;
 pub mod client;
 pub mod config;
 mod counters;
@@ -25,6 +26,7 @@ use ptp_common::net::Channel;
 use ptp_common::time::{Interval, Timestamp};
 use ptp_common::wire::{MessageType, PortIdentity};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// What the driver tells the engine.
 #[derive(Debug)]
@@ -59,8 +61,24 @@ pub enum Input<'a> {
         /// What the local clock read when the new frequency took effect.
         at: Timestamp,
     },
+    /// What the kernel says of the clock that a grandmaster serves. Told at start and whenever it changes; not at all of a clock
+    /// that the kernel knows nothing of.
+    KernelClock(KernelClock),
     /// The local clock was changed by something else, or re-read after the NIC was reset: exchanges in flight are void.
     ClockDisturbed,
+}
+
+/// What the kernel says of its clock (adjtimex).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KernelClock {
+    /// Somebody keeps it right.
+    pub synchronised: bool,
+    /// Its largest error, by who does.
+    pub max_error: Duration,
+    /// The last minute of the UTC day has 59 seconds.
+    pub leap59: bool,
+    /// It has 61.
+    pub leap61: bool,
 }
 
 /// What the engine tells the driver to do.

@@ -24,6 +24,25 @@ impl PathSequence {
         Self(path)
     }
 
+    /// With the clock behind it that passes the time on.
+    pub(super) fn with(&self, clock: ClockIdentity) -> Self {
+        let mut path = self.clone();
+        if path.0.is_full() {
+            path.0.remove(0);
+        }
+        path.0.push(clock);
+        path
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = ClockIdentity> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// As on the wire.
+    pub(super) fn octets(&self) -> ArrayVec<u8, { 8 * MAX_CLOCKS }> {
+        self.0.iter().flat_map(|clock| clock.0).collect()
+    }
+
     pub(super) fn contains(&self, clock: ClockIdentity) -> bool {
         self.0.contains(&clock)
     }

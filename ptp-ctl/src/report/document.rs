@@ -23,6 +23,9 @@ pub struct Document<'a> {
     pub clock: ClockStatus,
     /// With `--also-system-clock`.
     pub system_clock: Option<SystemClockStatus>,
+    /// The clock of a boundary clock's NIC that faces the clients, if it has one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_clock: Option<SystemClockStatus>,
     /// What only a client or only a server has.
     #[serde(flatten)]
     pub status: RoleStatus,
@@ -46,10 +49,14 @@ fn without_clock<S: Serializer>(start: &Start, serializer: S) -> Result<S::Ok, S
         tx_timestamp_source,
         clock: _,
         server,
+        upstream_interface,
     } = start;
     let mut map = serializer.serialize_map(None)?;
     map.serialize_entry("role", role)?;
     map.serialize_entry("interface", interface)?;
+    if let Some(upstream_interface) = upstream_interface {
+        map.serialize_entry("upstream_interface", upstream_interface)?;
+    }
     map.serialize_entry("data_plane", data_plane)?;
     map.serialize_entry("xdp_mode", xdp_mode)?;
     map.serialize_entry("rx_timestamp_source", rx_timestamp_source)?;
@@ -71,6 +78,14 @@ pub enum RoleStatus {
     Client(client::Status),
     /// Of a server.
     Server(server::Status),
+    /// Of a boundary clock.
+    Boundary {
+        /// Of its server.
+        #[serde(flatten)]
+        server: server::Status,
+        /// Of its client.
+        upstream: client::Status,
+    },
 }
 
 /// The clock in use.
@@ -84,10 +99,10 @@ pub struct ClockStatus {
     pub true_error_ns: Option<f64>,
 }
 
-/// PHC and system clock, one of which follows the other.
+/// Two clocks, one of which follows the other.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SystemClockStatus {
-    /// "system" or "phc".
+    /// "system", "phc", or "second".
     pub follower: &'static str,
     /// How they are compared: "precise", "extended" or "plain".
     pub cross_stamps: &'static str,
@@ -114,8 +129,26 @@ pub struct Counters {
     pub tx: CounterSet,
     /// Messages, by what the engine did with them.
     pub engine: CounterSet,
+    /// Of a boundary clock: what the port and the client count that face its servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamCounters>,
     /// Clock calls that failed.
     pub clock: CounterSet,
+}
+
+/// What is counted on the side of a boundary clock that faces its servers.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct UpstreamCounters {
+    /// Messages, by what the client did with them.
+    pub engine: CounterSet,
+    /// Of a port of its own: the XDP program.
+    pub xdp: CounterSet,
+    /// Ring records.
+    pub records: CounterSet,
+    /// Packets from the sockets.
+    pub rx: CounterSet,
+    /// Packets and TX stamps.
+    pub tx: CounterSet,
 }
 
 /// Counters by name, in a fixed order.

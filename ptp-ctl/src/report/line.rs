@@ -17,10 +17,13 @@ pub(super) struct Line<'a, T> {
 /// What runs, and where its stamps come from: the line "start".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Start {
-    /// "client" or "server".
+    /// "client", "server" or "boundary".
     pub role: &'static str,
     /// The interface.
     pub interface: String,
+    /// Where a boundary clock's servers are, if they have an interface of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_interface: Option<String>,
     /// "xdp" or "socket".
     pub data_plane: &'static str,
     /// "native" or "generic"; none without XDP.
@@ -51,7 +54,11 @@ pub struct ServerStart {
 
 impl fmt::Display for Start {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}: data plane {}", self.role, self.interface, self.data_plane)?;
+        write!(f, "{} on {}", self.role, self.interface)?;
+        if let Some(upstream) = &self.upstream_interface {
+            write!(f, " (servers on {upstream})")?;
+        }
+        write!(f, ": data plane {}", self.data_plane)?;
         if let Some(mode) = self.xdp_mode {
             write!(f, " ({mode})")?;
         }

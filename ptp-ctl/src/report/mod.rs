@@ -11,7 +11,7 @@ mod tests;
 
 pub use document::{
     ClockStatus, CounterSet, Counters, Document, PinnedCounters, PinnedDocument, RoleStatus,
-    SystemClockStatus, VERSION,
+    SystemClockStatus, UpstreamCounters, VERSION,
 };
 pub use line::{ClockReading, ServerStart, Start};
 pub use page::page;

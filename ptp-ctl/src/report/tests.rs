@@ -23,6 +23,7 @@ fn start() -> Start {
     Start {
         role: "client",
         interface: "eth0".to_owned(),
+        upstream_interface: None,
         data_plane: "xdp",
         xdp_mode: Some("native"),
         rx_timestamp_source: "xdp-sw",
@@ -132,6 +133,7 @@ fn client_document() {
         start: &start(),
         clock: ClockStatus { kind: "virtual", frequency_ppb: 1.5, true_error_ns: Some(-2.5) },
         system_clock: None,
+        second_clock: None,
         status: RoleStatus::Client(client::Status {
             state: State::FreeRunning,
             selected_server: None,
@@ -176,10 +178,12 @@ fn server_document() {
         start: &Start { role: "server", xdp_mode: None, data_plane: "socket", ..start() },
         clock: ClockStatus { kind: "none", frequency_ppb: 0.0, true_error_ns: None },
         system_clock: None,
+        second_clock: None,
         status: RoleStatus::Server(server::Status {
             ptp_timescale: false,
             current_utc_offset: None,
-            clock_class: 248,
+            standing: None,
+            announced: server::Announced { clock_class: 248, ..server::Announced::default() },
             promised_rate: 0.0,
             totals: server::Totals::default(),
             clients: Vec::new(),

@@ -4,20 +4,24 @@ use super::control::{Control, Reader};
 use super::counters::Counters;
 use super::drift::Drift;
 use super::guard::ClockGuard;
+use super::intake::{drain, reading, receive};
 use super::notify;
 use super::plane::Plane;
 use super::questions::Searching;
 use super::role::Role;
+use super::second_clock::SecondClock;
 use super::system_clock::{self, SystemSide, Utc};
 use super::timer::{Monotonic, Now, Periodic, Timer};
+use super::upstream::UpstreamPort;
 use crate::clock::{Clock, ClockError, realtime_nanos};
+use crate::engine::boundary::Side;
 use crate::engine::servo::Decision;
-use crate::engine::{Input, Instant, Output, Packet, TxToken};
-use crate::net::{self, Sockets};
-use crate::report::{self, ClockReading, ClockStatus, Document, Reporter, Start};
+use crate::engine::{Input, Instant, KernelClock, Output, Packet, TxToken};
+use crate::net::Sockets;
+use crate::report::{self, ClockReading, ClockStatus, Document, Reporter, Start, UpstreamCounters};
 use anyhow::Context;
 use ptp_common::net::Channel;
-use ptp_common::time::{Interval, NANOS_PER_SEC, RawStamp, StampSource, Timestamp};
+use ptp_common::time::{Interval, Timestamp};
 use ptp_common::wire::set_origin_timestamp;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -32,8 +36,6 @@ const REFRESH: Duration = Duration::from_secs(1);
 const GUARD: Duration = Duration::from_millis(250);
 /// How often the clock's frequency is stored.
 const STORE: Duration = Duration::from_secs(60);
-/// A stamp of the kernel that is further than this from now was taken under another TAI offset.
-const RECENT_NS: u64 = 500_000_000;
 /// How often a virtual clock's true error is told.
 const CLOCK_LINE: Duration = Duration::from_millis(50);
 /// How often people get a summary.
@@ -59,6 +61,8 @@ pub(super) struct Driver {
     pub(super) signals: [Signal; 2],
     /// What the engine was told last.
     pub(super) tai_offset: Option<i32>,
+    /// The same, of the kernel's clock.
+    pub(super) kernel_clock: Option<KernelClock>,
     pub(super) counters: Counters,
     pub(super) schedule: Schedule,
     pub(super) guard: ClockGuard,
@@ -71,6 +75,10 @@ pub(super) struct Driver {
     pub(super) link_up: bool,
     /// Readers who wait for clients that are looked for.
     pub(super) searching: VecDeque<Searching>,
+    /// Of a boundary clock whose servers have an interface of their own.
+    pub(super) upstream: Option<UpstreamPort>,
+    /// Where that one's NIC has another clock than ours: ours.
+    pub(super) second_clock: Option<SecondClock>,
 }
 
 /// What the loop does by the clock.
@@ -183,6 +191,9 @@ impl Driver {
     fn stop(&mut self) {
         // Taking the program off resets some NICs, rate of the clock included.
         self.plane = None;
+        if let Some(port) = &mut self.upstream {
+            port.plane = None;
+        }
         self.settle_clock();
     }
 
@@ -194,6 +205,7 @@ impl Driver {
             let mut more = self.receive();
             self.take_sent();
             more |= self.take_events();
+            more |= self.take_upstream();
             self.perform();
             if !more {
                 return true;
@@ -202,39 +214,19 @@ impl Driver {
         false
     }
 
+    /// Which way our own port faces, where it does not face both ways.
+    fn side(&self) -> Option<Side> {
+        self.upstream.as_ref().map(|_| Side::Downstream)
+    }
+
     /// Records of the ring. True if there may be more.
     fn take_events(&mut self) -> bool {
-        let Self {
-            plane: Some(plane),
-            role,
-            clock,
-            counters,
-            turn: Now { instant: now, .. },
-            tai_offset,
-            ..
-        } = self
-        else {
-            return false;
-        };
-        let engine = role.engine();
-        let known = u64::try_from(tai_offset.unwrap_or(0)).unwrap_or(0) * u64::from(NANOS_PER_SEC);
-        let tai_now = realtime_nanos() + known;
-        let mut unchanged = true;
-        let more = plane.drain(|event| {
-            // The kernel's stamp counts its TAI clock, and its offset may have changed since we read it.
-            if event.stamp.is_some_and(|stamp| {
-                stamp.source == StampSource::XdpSw && stamp.nanos.abs_diff(tai_now) > RECENT_NS
-            }) {
-                unchanged = false;
-                counters.tai_changed += 1;
-                return;
-            }
-            let rx = event.stamp.and_then(|stamp| reading(&**clock, stamp, &mut counters.rx_stamp_unusable));
-            engine.handle(
-                *now,
-                Input::Received { bytes: event.bytes, from: event.from, channel: Channel::Event, rx },
-            );
-        });
+        let side = self.side();
+        let Self { plane, role, clock, second_clock, counters, turn, tai_offset, .. } = self;
+        let Some(plane) = plane else { return false };
+        let clock = second_clock.as_ref().map_or(&**clock, |second| &*second.clock);
+        let to = |input: Input<'_>| role.handle_at(side, turn.instant, input);
+        let (more, unchanged) = drain(plane, clock, counters, *tai_offset, to);
         if !unchanged {
             self.refresh_tai_offset();
         }
@@ -243,29 +235,45 @@ impl Driver {
 
     /// TX stamps, and tokens whose stamp was lost.
     fn take_sent(&mut self) {
-        let Self { role, clock, sockets, counters, turn, .. } = self;
+        let Self { role, clock, second_clock, sockets, counters, turn, .. } = self;
+        let clock = second_clock.as_ref().map_or(&**clock, |second| &*second.clock);
         let engine = role.engine();
         sockets.take_sent(turn.std, |token, stamp| {
-            let tx = stamp.and_then(|stamp| reading(&**clock, stamp, &mut counters.tx_stamp_unusable));
+            let tx = stamp.and_then(|stamp| reading(clock, stamp, &mut counters.tx_stamp_unusable));
             engine.handle(turn.instant, Input::Sent { token, tx });
         });
     }
 
     /// Datagrams. True if there may be more.
     fn receive(&mut self) -> bool {
-        let Self { role, clock, sockets, counters, plane, turn, .. } = self;
-        let engine = role.engine();
-        let mut taken = 0;
-        sockets.receive(|datagram| {
-            taken += 1;
-            let past_the_plane = plane.is_some() && datagram.channel == Channel::Event;
-            counters.event_via_socket += u64::from(past_the_plane);
-            let stamp = datagram.stamp.filter(|_| !past_the_plane);
-            let rx = stamp.and_then(|stamp| reading(&**clock, stamp, &mut counters.rx_stamp_unusable));
-            let net::Datagram { octets: bytes, from, channel, .. } = datagram;
-            engine.handle(turn.instant, Input::Received { bytes, from, channel, rx });
+        let side = self.side();
+        let Self { role, clock, second_clock, sockets, counters, plane, turn, .. } = self;
+        let clock = second_clock.as_ref().map_or(&**clock, |second| &*second.clock);
+        let to = |input: Input<'_>| role.handle_at(side, turn.instant, input);
+        receive(sockets, plane.is_some(), clock, counters, to)
+    }
+
+    /// All that came to the port that faces a boundary clock's servers. True if there may be more.
+    fn take_upstream(&mut self) -> bool {
+        let Self { role, clock, counters, turn, tai_offset, upstream: Some(port), .. } = self else {
+            return false;
+        };
+        let mut to = |input: Input<'_>| role.handle_at(Some(Side::Upstream), turn.instant, input);
+        let mut more = receive(&mut port.sockets, port.plane.is_some(), &**clock, counters, &mut to);
+        port.sockets.take_sent(turn.std, |token, stamp| {
+            let tx = stamp.and_then(|stamp| reading(&**clock, stamp, &mut counters.tx_stamp_unusable));
+            to(Input::Sent { token, tx });
         });
-        taken >= net::BATCH
+        let mut unchanged = true;
+        if let Some(plane) = &mut port.plane {
+            let drained = drain(plane, &**clock, counters, *tai_offset, to);
+            more |= drained.0;
+            unchanged = drained.1;
+        }
+        if !unchanged {
+            self.refresh_tai_offset();
+        }
+        more
     }
 
     /// Whatever is due by the clock.
@@ -275,10 +283,11 @@ impl Driver {
             self.role.engine().handle_timeout(now);
             self.perform();
         }
-        if self.schedule.heartbeat.take(now)
-            && let Some(plane) = &mut self.plane
-        {
-            plane.heartbeat(now);
+        if self.schedule.heartbeat.take(now) {
+            let other = self.upstream.as_mut().and_then(|port| port.plane.as_mut());
+            for plane in self.plane.iter_mut().chain(other) {
+                plane.heartbeat(now);
+            }
             self.serve();
         }
         if self.schedule.guard.take(now) {
@@ -289,6 +298,7 @@ impl Driver {
         }
         if self.schedule.system_clock.as_mut().is_some_and(|turn| turn.take(now)) {
             self.turn_system_clock();
+            self.turn_second_clock();
         }
         if self.schedule.alive.as_mut().is_some_and(|alive| alive.take(now)) {
             notify::alive();
@@ -304,21 +314,30 @@ impl Driver {
             self.reporter.summary();
         }
         let engine = self.role.poll_timeout();
-        let stamps = self.sockets.next_deadline().map(|deadline| self.monotonic.instant(deadline));
-        let next = [engine, stamps].into_iter().flatten().fold(self.schedule.next(), Instant::min);
+        let other = self.upstream.as_ref().and_then(|port| port.sockets.next_deadline());
+        let stamps = [self.sockets.next_deadline(), other].into_iter().flatten();
+        let stamps = stamps.map(|deadline| self.monotonic.instant(deadline));
+        let next = engine.into_iter().chain(stamps).fold(self.schedule.next(), Instant::min);
         self.timer.set(next)
     }
 
     /// A server's program answers by this clock.
     pub(super) fn serve(&mut self) {
-        if let (Some(plane), Role::Server(server)) = (&mut self.plane, &self.role) {
-            plane.serve(self.turn.instant, &server.templates(), &*self.clock, self.tai_offset);
+        if let (Some(plane), Some(server)) = (&mut self.plane, self.role.server()) {
+            let clock = self.second_clock.as_ref().map_or(&*self.clock, |second| &*second.clock);
+            plane.serve(self.turn.instant, &server.templates(), clock, self.tai_offset);
         }
     }
 
     /// Sleeps until there is something to do; with `block` false only looks.
     async fn wait(&mut self, block: bool) -> anyhow::Result<Wake> {
-        let Self { sockets, plane, control, timer, signals: [interrupt, terminate], .. } = self;
+        let Self { sockets, plane, control, timer, signals: [interrupt, terminate], upstream, .. } = self;
+        let other = async {
+            match upstream {
+                Some(port) => port.ready().await,
+                None => std::future::pending().await,
+            }
+        };
         let ring = async {
             match plane {
                 Some(plane) => plane.ready().await,
@@ -340,20 +359,21 @@ impl Driver {
             () = std::future::ready(()), if !block => Ok(Wake::Work),
             ready = ring => ready.map(|()| Wake::Work),
             ready = sockets.ready() => ready.map(|_| Wake::Work).context("cannot wait for packets"),
+            ready = other => ready.map(|()| Wake::Work),
             expired = timer.expired() => expired.map(|()| Wake::Work),
         }
     }
 
     /// Does everything that the engine asks for.
     pub(super) fn perform(&mut self) {
-        while let Some(output) = self.role.engine().poll_output() {
+        while let Some((side, output)) = self.role.poll_output() {
             match output {
                 // Nothing in it depends on when it leaves: it may wait for the rest of the batch.
                 Output::Send { to, channel: Channel::General, packet, token: None, origin: None } => {
-                    self.sockets.send_later(to, packet.as_bytes());
+                    self.sockets_of(side).send_later(to, packet.as_bytes());
                 }
                 Output::Send { to, channel, packet, token, origin } => {
-                    self.send(to, channel, packet, token, origin);
+                    self.send(side, to, channel, packet, token, origin);
                 }
                 Output::Steer(decision) => self.steer(decision),
                 Output::Grant { client, port_identity, message_type, log_interval, expires } => {
@@ -371,19 +391,32 @@ impl Driver {
             }
         }
         self.sockets.flush();
+        if let Some(port) = &mut self.upstream {
+            port.sockets.flush();
+        }
+    }
+
+    /// Those of the port that faces that way.
+    fn sockets_of(&mut self, side: Side) -> &mut Sockets<TxToken> {
+        match &mut self.upstream {
+            Some(port) if side == Side::Upstream => &mut port.sockets,
+            _ => &mut self.sockets,
+        }
     }
 
     fn send(
         &mut self,
+        side: Side,
         to: IpAddr,
         channel: Channel,
         mut packet: Packet,
         token: Option<TxToken>,
         origin: Option<Interval>,
     ) {
-        let unsent = match self.stamp_origin(&mut packet, origin) {
+        let unsent = match self.stamp_origin(side, &mut packet, origin) {
             Ok(()) => {
-                match self.sockets.send(to, channel, packet.as_bytes(), token, self.monotonic.now().std) {
+                let now = self.monotonic.now().std;
+                match self.sockets_of(side).send(to, channel, packet.as_bytes(), token, now) {
                     Ok(()) => None,
                     Err((error, token)) => {
                         tracing::debug!(%error);
@@ -405,9 +438,13 @@ impl Driver {
         }
     }
 
-    fn stamp_origin(&self, packet: &mut Packet, origin: Option<Interval>) -> anyhow::Result<()> {
+    fn stamp_origin(&self, side: Side, packet: &mut Packet, origin: Option<Interval>) -> anyhow::Result<()> {
         if let Some(ahead) = origin {
-            set_origin_timestamp(packet.as_bytes_mut(), self.clock.now()? + ahead)?;
+            let clock = match &self.second_clock {
+                Some(second) if side == Side::Downstream => &second.clock,
+                _ => &self.clock,
+            };
+            set_origin_timestamp(packet.as_bytes_mut(), clock.now()? + ahead)?;
         }
         Ok(())
     }
@@ -415,7 +452,13 @@ impl Driver {
     fn steer(&mut self, decision: Decision) {
         match self.steered(decision) {
             Ok(None) => {}
-            Ok(Some(at)) => self.role.engine().handle(self.turn.instant, Input::Steered { at }),
+            Ok(Some(at)) => {
+                self.role.engine().handle(self.turn.instant, Input::Steered { at });
+                if matches!(decision, Decision::Step { .. }) {
+                    self.turn_second_clock();
+                }
+                self.serve();
+            }
             Err(error) => self.not_steered(&error),
         }
     }
@@ -450,6 +493,20 @@ impl Driver {
         self.serve();
     }
 
+    /// Of a boundary clock.
+    fn upstream_counters(&self) -> Option<UpstreamCounters> {
+        let Role::Boundary(boundary) = &self.role else { return None };
+        let engine = boundary.client().counters().collect();
+        let Some(port) = &self.upstream else {
+            return Some(UpstreamCounters { engine, ..UpstreamCounters::default() });
+        };
+        let (xdp, _, records) = port.plane.as_ref().map(Plane::counters).unwrap_or_default();
+        let sockets = port.sockets.counters();
+        // What the loop counts itself, it counts for both ports.
+        let none = Counters::default();
+        Some(UpstreamCounters { engine, xdp, records, rx: none.rx(&sockets), tx: none.tx(&sockets) })
+    }
+
     pub(super) fn document(&self) -> Document<'_> {
         let sockets = self.sockets.counters();
         let (xdp, fan_out, records) = self.plane.as_ref().map(Plane::counters).unwrap_or_default();
@@ -463,6 +520,7 @@ impl Driver {
                 true_error_ns: self.clock.true_error().map(nanos),
             },
             system_clock: self.system_side.as_ref().map(SystemSide::status),
+            second_clock: self.second_clock.as_ref().map(SecondClock::status),
             status: self.role.status(self.monotonic.now().instant),
             counters: report::Counters {
                 xdp,
@@ -471,19 +529,13 @@ impl Driver {
                 rx: self.counters.rx(&sockets),
                 tx: self.counters.tx(&sockets),
                 engine: self.role.counters(),
+                upstream: self.upstream_counters(),
                 clock: self.counters.clock(),
             },
             history: self.reporter.history(),
             history_withheld: self.reporter.withheld(),
         }
     }
-}
-
-/// The clock's reading when the stamp was taken.
-fn reading(clock: &dyn Clock, stamp: RawStamp, unusable: &mut u64) -> Option<Timestamp> {
-    let reading = clock.at(stamp);
-    *unusable += u64::from(reading.is_none());
-    reading
 }
 
 /// In ns, for reports.

@@ -5,10 +5,12 @@ mod counters;
 mod drift;
 mod driver;
 mod guard;
+mod intake;
 mod notify;
 mod plane;
 mod questions;
 mod role;
+mod second_clock;
 mod serving;
 mod source;
 mod start;
@@ -16,6 +18,7 @@ mod supervise;
 mod sync_plane;
 mod system_clock;
 mod timer;
+mod upstream;
 mod watch;
 
 #[cfg(test)]

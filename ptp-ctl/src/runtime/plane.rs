@@ -59,10 +59,11 @@ struct ServerSide {
 
 impl Plane {
     /// Attaches the program, or finds one that `attach` left, and tells it whose packets to take, from now on: the
-    /// answer to the first request may come before the loop has turned once.
+    /// answer to the first request may come before the loop has turned once. `servers`: who sends Sync here.
     pub(super) fn open(
         common: &Common,
         role: &config::Role,
+        servers: &[IpAddr],
         nic_stamps: bool,
         massive: bool,
         now: Instant,
@@ -81,16 +82,11 @@ impl Plane {
                 config::Role::Server(server) => server.policy.max_clients.try_into().unwrap_or(u32::MAX),
             },
         })?;
-        let (servers, server) = match role {
-            config::Role::Client(client) => {
-                (client.servers.iter().map(|server| server.address).collect(), None)
-            }
-            config::Role::Server(server) => {
-                (Vec::new(), Some(ServerSide::new(common, server, nic_stamps, massive)))
-            }
+        let server = match role {
+            config::Role::Client(_) => None,
+            config::Role::Server(server) => Some(ServerSide::new(common, server, nic_stamps, massive)),
         };
-        let servers: Vec<IpAddr> = servers;
-        data_plane.set_servers(&servers)?;
+        data_plane.set_servers(servers)?;
         let local = interface_addresses(&common.interface)?;
         data_plane.set_local(&local)?;
         data_plane.heartbeat(now.as_nanos())?;

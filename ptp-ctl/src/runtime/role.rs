@@ -1,15 +1,17 @@
-//! The engine that runs: a client or a server.
+//! The engine that runs: a client, a server, or both as a boundary clock.
 
 use crate::config;
+use crate::engine::boundary::{Boundary, Side};
 use crate::engine::client::Client;
 use crate::engine::server::Server;
-use crate::engine::{Engine, Instant};
+use crate::engine::{Engine, Input, Instant, Output};
 use crate::report::{CounterSet, RoleStatus};
 
-/// The engine, and what differs between its two kinds besides the [`Engine`] contract.
+/// The engine, and what differs between its kinds besides the [`Engine`] contract.
 pub(super) enum Role {
     Client(Box<Client>),
     Server(Box<Server>),
+    Boundary(Box<Boundary>),
 }
 
 impl Role {
@@ -19,7 +21,14 @@ impl Role {
                 Self::Client(Box::new(Client::new(now, client.engine_config(local))))
             }
             config::Role::Server(server) => {
-                Self::Server(Box::new(Server::new(now, server.engine_config(local))))
+                let config = server.engine_config(local);
+                match &server.upstream {
+                    None => Self::Server(Box::new(Server::new(now, config))),
+                    Some(upstream) => {
+                        let config = upstream.engine_config(config, local);
+                        Self::Boundary(Box::new(Boundary::new(now, config)))
+                    }
+                }
             }
         }
     }
@@ -28,6 +37,24 @@ impl Role {
         match self {
             Self::Client(client) => client.as_mut(),
             Self::Server(server) => server.as_mut(),
+            Self::Boundary(boundary) => boundary.as_mut(),
+        }
+    }
+
+    /// Something came to a port; `side` is where it faces, if it faces one way only.
+    pub(super) fn handle_at(&mut self, side: Option<Side>, now: Instant, input: Input<'_>) {
+        match (self, side) {
+            (Self::Boundary(boundary), Some(side)) => boundary.handle_at(side, now, input),
+            (role, _) => role.engine().handle(now, input),
+        }
+    }
+
+    /// The next thing to do, and which way the port faces that it is for.
+    pub(super) fn poll_output(&mut self) -> Option<(Side, Output)> {
+        match self {
+            Self::Client(client) => client.poll_output().map(|output| (Side::Upstream, output)),
+            Self::Server(server) => server.poll_output().map(|output| (Side::Downstream, output)),
+            Self::Boundary(boundary) => boundary.poll_output_of(),
         }
     }
 
@@ -35,6 +62,16 @@ impl Role {
         match self {
             Self::Client(client) => client.poll_timeout(),
             Self::Server(server) => server.poll_timeout(),
+            Self::Boundary(boundary) => boundary.poll_timeout(),
+        }
+    }
+
+    /// The client, where there is one.
+    pub(super) fn client(&self) -> Option<&Client> {
+        match self {
+            Self::Client(client) => Some(client),
+            Self::Server(_) => None,
+            Self::Boundary(boundary) => Some(boundary.client()),
         }
     }
 
@@ -43,6 +80,7 @@ impl Role {
         match self {
             Self::Client(client) => client.shutdown(now),
             Self::Server(server) => server.shutdown(now),
+            Self::Boundary(boundary) => boundary.shutdown(now),
         }
     }
 
@@ -51,6 +89,7 @@ impl Role {
         match self {
             Self::Client(client) => client.is_finished(),
             Self::Server(server) => server.is_finished(),
+            Self::Boundary(boundary) => boundary.is_finished(),
         }
     }
 
@@ -58,6 +97,10 @@ impl Role {
         match self {
             Self::Client(client) => RoleStatus::Client(client.status(now)),
             Self::Server(server) => RoleStatus::Server(server.status(now)),
+            Self::Boundary(boundary) => RoleStatus::Boundary {
+                server: boundary.server().status(now),
+                upstream: boundary.client().status(now),
+            },
         }
     }
 
@@ -66,13 +109,25 @@ impl Role {
         match self {
             Self::Client(_) => None,
             Self::Server(server) => Some(server),
+            Self::Boundary(boundary) => Some(boundary.server()),
         }
     }
 
+    /// The same, to be changed.
+    pub(super) fn server_mut(&mut self) -> Option<&mut Server> {
+        match self {
+            Self::Client(_) => None,
+            Self::Server(server) => Some(server),
+            Self::Boundary(boundary) => Some(boundary.server_mut()),
+        }
+    }
+
+    /// Of the messages that came in; of a boundary clock, those of its server.
     pub(super) fn counters(&self) -> CounterSet {
         match self {
             Self::Client(client) => client.counters().collect(),
             Self::Server(server) => server.counters().collect(),
+            Self::Boundary(boundary) => boundary.server().counters().collect(),
         }
     }
 }

@@ -7,12 +7,14 @@ use super::driver::{Driver, Schedule};
 use super::guard::ClockGuard;
 use super::plane::Plane;
 use super::role::Role;
+use super::second_clock::SecondClock;
 use super::source;
 use super::sync_plane;
 use super::system_clock::SystemSide;
 use super::timer::{Monotonic, Timer};
+use super::upstream::UpstreamPort;
 use crate::clock::{self, Timescale};
-use crate::config::{self, Common, DataPlaneKind, Local, Settings};
+use crate::config::{self, ClientSettings, Common, DataPlaneKind, Local, Settings};
 use crate::dataplane::Grant;
 use crate::engine::Instant;
 use crate::engine::config::LocalTimescale;
@@ -42,6 +44,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
     let stamps = timestamping(interface)?;
     let sources = source::choose(common, &stamps)?;
     warn_without_address(interface, role)?;
+    let other = role.upstream().filter(|upstream| upstream.common.interface != common.interface);
     let identity = ClockIdentity::from_mac(interface_mac(interface)?);
     let monotonic = Monotonic::new();
     let turn = monotonic.now();
@@ -51,13 +54,23 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
     };
     let massive = sync_plane.is_some_and(|choice| choice.massive);
     // First of all: some NICs are reset by it, clock and timestamping mode included.
+    let servers = match other {
+        None => role.client().map_or_else(Vec::new, ClientSettings::addresses),
+        Some(_) => Vec::new(),
+    };
     let plane = match sources.rx.is_xdp() {
-        true => Some(Plane::open(common, role, sources.rx.is_hardware(), massive, turn.instant)?),
+        true => {
+            Some(Plane::open(common, role, &servers, sources.rx.is_hardware(), massive, turn.instant)?)
+        }
         false => None,
     };
-    let mut clock = open_clock(common, role, &stamps)?;
+    let other = other.map(|upstream| OtherPort::open(upstream, turn.instant)).transpose()?;
+    // A boundary clock's client steers the clock of the NIC that its packets come to.
+    let first = other.as_ref().map_or(&stamps, |other| &other.stamps);
+    let mut clock = open_clock(common, role, first)?;
     let drift = restore_frequency(common, role, identity, &mut *clock)?;
-    let system_side = open_system_side(common, role, &stamps, clock.frequency())?;
+    let system_side = open_system_side(common, role, first, clock.frequency())?;
+    let second_clock = open_second_clock(common, first, &stamps)?;
     let sockets = open_sockets(common, role, sources.rx)?;
     let local = Local {
         port_identity: PortIdentity { clock_identity: identity, port_number: PORT_NUMBER },
@@ -71,11 +84,13 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         seed: RandomState::new().hash_one(0),
     };
     let start = Start {
-        role: match role {
-            config::Role::Client(_) => "client",
-            config::Role::Server(_) => "server",
+        role: match (role, role.upstream()) {
+            (config::Role::Client(_), _) => "client",
+            (config::Role::Server(_), None) => "server",
+            (config::Role::Server(_), Some(_)) => "boundary",
         },
         interface: interface.to_owned(),
+        upstream_interface: other.as_ref().map(|other| other.port.interface.clone()),
         data_plane: if plane.is_some() { DataPlaneKind::Xdp } else { DataPlaneKind::Socket }.name(),
         xdp_mode: plane.as_ref().map(|_| common.xdp_mode.name()),
         rx_timestamp_source: sources.rx.name(),
@@ -102,11 +117,12 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
             signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
         ],
         tai_offset: None,
+        kernel_clock: None,
         counters: Counters::default(),
         schedule: Schedule::new(
             turn.instant,
             common.json && clock.true_error().is_some(),
-            system_side.is_some(),
+            system_side.is_some() || second_clock.is_some(),
         ),
         guard: ClockGuard::default(),
         drift,
@@ -114,6 +130,8 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         followed_utc: None,
         link_up: link_is_up(interface)?,
         searching: VecDeque::new(),
+        upstream: other.map(|other| other.port),
+        second_clock,
         clock,
         sockets,
         plane,
@@ -121,7 +139,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         monotonic,
         turn,
     };
-    if let (Role::Server(server), Some(plane)) = (&mut driver.role, &driver.plane) {
+    if let (Some(server), Some(plane)) = (driver.role.server_mut(), &driver.plane) {
         if plane.is_massive() {
             server.leave_sending();
         }
@@ -130,7 +148,21 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
             server.adopt(turn.instant, address, port_identity, message_type, log_interval, expires);
         }
     }
-    driver.tell_tai_offset(clock::kernel_tai_offset().context("cannot read the kernel's TAI offset")?);
+    if driver.second_clock.is_some()
+        && let Role::Boundary(boundary) = &mut driver.role
+    {
+        // Until it was compared.
+        boundary.set_second_clock_error(turn.instant, None);
+    }
+    let tai_offset = clock::kernel_tai_offset().context("cannot read the kernel's TAI offset")?;
+    if tai_offset.is_none() && role.client().is_none() {
+        tracing::warn!(
+            "the kernel does not know TAI - UTC: clients cannot tell one from the other (an NTP daemon that has a table of leap \
+             seconds, such as chronyd with `leapsectz right/UTC`, sets it)"
+        );
+    }
+    driver.tell_tai_offset(tai_offset);
+    driver.refresh_kernel_clock();
     if let Some(plane) = &mut driver.plane {
         plane.start_fan_out(interface)?;
     }
@@ -142,21 +174,69 @@ fn warn_without_address(interface: &str, role: &config::Role) -> anyhow::Result<
     let addresses = interface_addresses(interface)?;
     let has = |v4: bool| addresses.iter().any(|address| address.is_ipv4() == v4);
     match role {
-        config::Role::Client(client) => {
-            for server in client.servers.iter().filter(|server| !has(server.address.is_ipv4())) {
-                let family = if server.address.is_ipv4() { "IPv4" } else { "IPv6" };
-                tracing::warn!(
-                    "{interface} has no {family} address: {} cannot be reached yet",
-                    server.address
-                );
-            }
-        }
+        config::Role::Client(client) => warn_without_family(interface, client, has),
         config::Role::Server(_) if addresses.is_empty() => {
             tracing::warn!("{interface} has no IP address: no client can reach this server yet");
         }
         config::Role::Server(_) => {}
     }
     Ok(())
+}
+
+fn warn_without_family(interface: &str, client: &ClientSettings, has: impl Fn(bool) -> bool) {
+    for server in client.servers.iter().filter(|server| !has(server.address.is_ipv4())) {
+        let family = if server.address.is_ipv4() { "IPv4" } else { "IPv6" };
+        tracing::warn!("{interface} has no {family} address: {} cannot be reached yet", server.address);
+    }
+}
+
+/// The port of a boundary clock that faces its servers, where that is another one.
+struct OtherPort {
+    port: UpstreamPort,
+    stamps: TimestampingInfo,
+}
+
+impl OtherPort {
+    fn open(upstream: &config::Upstream, now: Instant) -> anyhow::Result<Self> {
+        let config::Upstream { common, client, .. } = upstream;
+        let interface = common.interface.as_str();
+        interface_index(interface)?;
+        control::refuse_if_running(&control::path(&common.run_dir, interface)?, interface)?;
+        let stamps = timestamping(interface)?;
+        let sources = source::choose(common, &stamps)?;
+        let role = config::Role::Client(client.clone());
+        warn_without_address(interface, &role)?;
+        let plane = match sources.rx.is_xdp() {
+            true => Some(Plane::open(common, &role, &client.addresses(), sources.rx.is_hardware(), false, now)?),
+            false => None,
+        };
+        let port = UpstreamPort {
+            interface: interface.to_owned(),
+            sockets: open_sockets(common, &role, sources.rx)?,
+            plane,
+            link_up: link_is_up(interface)?,
+        };
+        Ok(Self { port, stamps })
+    }
+}
+
+/// Where the NICs of a boundary clock's two ports have clocks of their own, that of the clients' follows.
+fn open_second_clock(
+    common: &Common,
+    first: &TimestampingInfo,
+    second: &TimestampingInfo,
+) -> anyhow::Result<Option<SecondClock>> {
+    let (Some(first), Some(second)) = (first.phc_index, second.phc_index) else { return Ok(None) };
+    if common.clock != config::Clock::Phc || first == second {
+        return Ok(None);
+    }
+    let options = clock::Options {
+        interface: common.interface.clone(),
+        phc_index: Some(second),
+        steered: true,
+        ..clock::Options::default()
+    };
+    Ok(Some(SecondClock::new(clock::open(clock::Kind::Phc, &options)?, first, second)?))
 }
 
 fn open_clock(
@@ -167,7 +247,7 @@ fn open_clock(
     let mut options = clock::Options {
         interface: common.interface.clone(),
         phc_index: stamps.phc_index,
-        steered: matches!(role, config::Role::Client(_)) || common.also_system_clock,
+        steered: role.client().is_some() || common.also_system_clock,
         ..clock::Options::default()
     };
     let kind = match common.clock {
@@ -190,7 +270,7 @@ fn restore_frequency(
     identity: ClockIdentity,
     clock: &mut dyn clock::Clock,
 ) -> anyhow::Result<Option<Drift>> {
-    let config::Role::Client(client) = role else { return Ok(None) };
+    let Some(client) = role.client() else { return Ok(None) };
     let name = match common.clock {
         config::Clock::Phc => format!("phc-{identity}"),
         config::Clock::System => "system".to_owned(),
@@ -213,14 +293,14 @@ fn open_system_side(
     frequency_ppb: f64,
 ) -> anyhow::Result<Option<SystemSide>> {
     let Some(index) = stamps.phc_index.filter(|_| common.also_system_clock) else { return Ok(None) };
-    Ok(Some(match role {
-        config::Role::Client(_) => SystemSide::system_follows(index)?,
-        config::Role::Server(_) => SystemSide::phc_follows(index, frequency_ppb)?,
+    Ok(Some(match role.client() {
+        Some(_) => SystemSide::system_follows(index)?,
+        None => SystemSide::phc_follows(index, frequency_ppb)?,
     }))
 }
 
 fn open_record(role: &config::Role) -> anyhow::Result<Option<Sink>> {
-    let config::Role::Client(config::ClientSettings { record: Some(path), .. }) = role else {
+    let Some(ClientSettings { record: Some(path), .. }) = role.client() else {
         return Ok(None);
     };
     let file =

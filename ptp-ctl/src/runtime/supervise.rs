@@ -3,34 +3,45 @@
 use super::driver::Driver;
 use super::role::Role;
 use super::system_clock::{Done, Utc};
-use crate::clock::{ClockError, Leap, kernel_tai_offset, realtime_nanos};
-use crate::engine::Input;
+use crate::clock::{ClockError, KernelState, Leap, kernel_state, kernel_tai_offset, realtime_nanos};
+use crate::engine::{Input, KernelClock};
+use crate::engine::boundary::Side;
 use crate::engine::event::{Event, Kind};
 use crate::net::link_is_up;
 use anyhow::{Context as _, bail};
 use ptp_common::time::NANOS_PER_SEC;
+use std::time::Duration;
 
 impl Driver {
     /// Once a second.
     pub(super) fn supervise(&mut self) -> anyhow::Result<()> {
         self.refresh_tai_offset();
-        let interface = &self.start.interface;
-        if let Some(plane) = &mut self.plane {
+        self.refresh_kernel_clock();
+        let own = self.plane.as_mut().map(|plane| (plane, self.start.interface.as_str()));
+        let other =
+            self.upstream.as_mut().and_then(|port| Some((port.plane.as_mut()?, port.interface.as_str())));
+        let mut off = None;
+        for (plane, interface) in own.into_iter().chain(other) {
             plane.refresh_addresses(interface);
             plane.refresh_routes(interface);
             if !plane.is_attached() {
-                let cause = format!(
+                off = Some(format!(
                     "the XDP program was taken off {interface} (`ptp-ctl detach`, or the interface was removed)"
-                );
-                self.tell(Kind::Detached, Some(cause.clone()));
-                bail!("{cause}; start again to attach it anew");
+                ));
             }
         }
+        if let Some(cause) = off {
+            self.tell(Kind::Detached, Some(cause.clone()));
+            bail!("{cause}; start again to attach it anew");
+        }
         self.look_at_link();
-        match self.sockets.restore_hardware_stamps() {
-            Ok(false) => {}
-            Ok(true) => self.counters.stamps_restored += 1,
-            Err(error) => tracing::debug!(%error, "the NIC's timestamping mode cannot be looked at"),
+        let other = self.upstream.as_mut().map(|port| &mut port.sockets);
+        for sockets in [&mut self.sockets].into_iter().chain(other) {
+            match sockets.restore_hardware_stamps() {
+                Ok(false) => {}
+                Ok(true) => self.counters.stamps_restored += 1,
+                Err(error) => tracing::debug!(%error, "the NIC's timestamping mode cannot be looked at"),
+            }
         }
         if self.schedule.store.take(self.turn.instant) {
             self.store_drift();
@@ -81,6 +92,28 @@ impl Driver {
         }
     }
 
+    /// A boundary clock's second NIC: lets its clock follow the first one's.
+    pub(super) fn turn_second_clock(&mut self) {
+        let now = self.turn.instant;
+        let Some(second) = &mut self.second_clock else { return };
+        let done = second.turn(now.as_nanos() as f64 * 1e-9);
+        let error_ns = second.error_ns();
+        match done {
+            Ok(Some(Done::Stepped(by, _))) => {
+                let seconds = by.round_nanos() as f64 / f64::from(NANOS_PER_SEC);
+                let detail =
+                    format!("the clock that faces the clients, which follows the other, by {seconds:+.6} s");
+                self.tell(Kind::Step, Some(detail));
+                self.role.handle_at(Some(Side::Downstream), now, Input::ClockDisturbed);
+            }
+            Ok(_) => {}
+            Err(error) => self.not_steered(&error),
+        }
+        if let Role::Boundary(boundary) = &mut self.role {
+            boundary.set_second_clock_error(now, error_ns);
+        }
+    }
+
     /// A step or an adjustment that the clock refused.
     pub(super) fn not_steered(&mut self, error: &ClockError) {
         // Said once: it comes with every sample.
@@ -92,7 +125,7 @@ impl Driver {
 
     /// Leaves the clock at the frequency that it needs, and remembers it.
     pub(super) fn settle_clock(&mut self) {
-        if let Role::Client(client) = &self.role
+        if let Some(client) = self.role.client()
             && let Some(ppb) = client.settled_frequency_ppb()
             && self.drift.is_some()
         {
@@ -114,20 +147,23 @@ impl Driver {
     }
 
     fn look_at_link(&mut self) {
-        let up = match link_is_up(&self.start.interface) {
-            Ok(up) => up,
-            Err(error) => {
-                tracing::debug!(%error);
-                return;
+        // A boundary clock's client is set by what comes in at the other port, if there is one.
+        let phc = self.start.clock == crate::clock::Kind::Phc.name();
+        let own_is_first = self.second_clock.is_none();
+        if let Some(up) = link_change(&self.start.interface, &mut self.link_up) {
+            self.tell(if up { Kind::LinkUp } else { Kind::LinkDown }, Some(self.start.interface.clone()));
+            // Many a NIC was reset in between, and its clock with it.
+            if up && phc && own_is_first {
+                self.disturbed(Some("the link was down".to_owned()));
             }
-        };
-        if std::mem::replace(&mut self.link_up, up) == up {
-            return;
         }
-        self.tell(if up { Kind::LinkUp } else { Kind::LinkDown }, None);
-        // Many a NIC was reset in between, and its clock with it.
-        if up && self.start.clock == crate::clock::Kind::Phc.name() {
-            self.disturbed(Some("the link was down".to_owned()));
+        let Some(port) = &mut self.upstream else { return };
+        if let Some(up) = link_change(&port.interface, &mut port.link_up) {
+            let interface = port.interface.clone();
+            self.tell(if up { Kind::LinkUp } else { Kind::LinkDown }, Some(interface));
+            if up && phc {
+                self.disturbed(Some("the link was down".to_owned()));
+            }
         }
     }
 
@@ -148,7 +184,7 @@ impl Driver {
     }
 
     fn store_drift(&mut self) {
-        if let (Role::Client(client), Some(drift)) = (&self.role, &mut self.drift)
+        if let (Some(client), Some(drift)) = (self.role.client(), &mut self.drift)
             && let Some(ppb) = client.settled_frequency_ppb()
         {
             drift.store(ppb);
@@ -158,7 +194,7 @@ impl Driver {
     /// What the clock that is followed counts, if it may be followed now.
     fn utc(&mut self) -> Option<Utc> {
         let kernel = self.tai_offset;
-        let Role::Client(client) = &self.role else {
+        let Some(client) = self.role.client() else {
             // A PHC counts TAI: what the kernel does not know cannot be added.
             return kernel.map(|offset| Utc { offset, is_tai: true, leap: Leap::None });
         };
@@ -180,6 +216,33 @@ impl Driver {
         self.followed_utc
     }
 
+    /// Reads what the kernel says of its clock, if that is the one which a grandmaster serves.
+    pub(super) fn refresh_kernel_clock(&mut self) {
+        let serves_it = match self.start.clock {
+            "system" | "none" => true,
+            _ => self.system_side.is_some(),
+        };
+        if !serves_it || !matches!(self.role, Role::Server(_)) {
+            return;
+        }
+        match kernel_state() {
+            Ok(KernelState { synchronised, max_error, leap }) => {
+                // A PHC that follows is as far off as it is, too.
+                let follower = self.system_side.as_ref().and_then(|side| side.status().offset_ns);
+                let max_error = max_error + Duration::from_nanos(follower.unwrap_or(0.0).abs() as u64);
+                let (leap59, leap61) = (leap == Leap::Second59, leap == Leap::Second61);
+                let clock = KernelClock { synchronised, max_error, leap59, leap61 };
+                if self.kernel_clock.replace(clock) != Some(clock) {
+                    self.engine_handles(Input::KernelClock(clock));
+                }
+            }
+            Err(error) => {
+                self.counters.tai_errors += 1;
+                tracing::debug!(%error, "the kernel's clock could not be asked");
+            }
+        }
+    }
+
     /// Reads the kernel's TAI offset; a change voids every stamp taken before.
     pub(super) fn refresh_tai_offset(&mut self) {
         match kernel_tai_offset() {
@@ -192,6 +255,17 @@ impl Driver {
                 self.counters.tai_errors += 1;
                 tracing::debug!(%error, "the kernel's TAI offset could not be read");
             }
+        }
+    }
+}
+
+/// The link's state, if it is another one than before.
+fn link_change(interface: &str, known: &mut bool) -> Option<bool> {
+    match link_is_up(interface) {
+        Ok(up) => (std::mem::replace(known, up) != up).then_some(up),
+        Err(error) => {
+            tracing::debug!(%error);
+            None
         }
     }
 }

@@ -125,7 +125,7 @@ impl SystemSide {
 
 /// What the loop wants.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Action {
+pub(super) enum Action {
     /// Remove the offset at once, then run at this frequency, ppb.
     Step(f64),
     /// Run at this frequency, ppb.
@@ -134,10 +134,10 @@ enum Action {
 
 /// A loop for comparisons that are nearly free of noise.
 #[derive(Debug)]
-struct Pi {
+pub(super) struct Pi {
     /// What the follower needs, ppb.
     integral_ppb: f64,
-    output_ppb: f64,
+    pub(super) output_ppb: f64,
     /// When clocks were compared last, s.
     last: Option<f64>,
     stage: Stage,
@@ -152,12 +152,13 @@ enum Stage {
 }
 
 impl Pi {
-    const fn new(frequency_ppb: f64) -> Self {
+    pub(super) const fn new(frequency_ppb: f64) -> Self {
         let stage = Stage::Measure { since: 0.0, offset_ns: 0.0 };
         Self { integral_ppb: frequency_ppb, output_ppb: frequency_ppb, last: None, stage }
     }
 
-    fn update(&mut self, now: f64, offset_ns: f64) -> Action {
+    /// `now` in s; how far the follower is ahead.
+    pub(super) fn update(&mut self, now: f64, offset_ns: f64) -> Action {
         let last = self.last.replace(now).filter(|at| now > *at && now - at < LONGEST);
         self.output_ppb = self.integral_ppb;
         let mut step_ns = STEP_NS;

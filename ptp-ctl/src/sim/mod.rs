@@ -15,6 +15,7 @@ pub use delay::{Clip, Delay, Normal, Range, Shape, Share, Term};
 pub use network::{Load, Path};
 pub use trace::{Trace, TraceError};
 
+use crate::engine::boundary::{Boundary, BoundaryConfig};
 use crate::engine::client::{Client, Sample};
 use crate::engine::config::{ClientConfig, ServerConfig};
 use crate::engine::event::Event;
@@ -84,10 +85,11 @@ impl Default for Stamps {
     }
 }
 
-/// Client or server.
+/// What a machine is.
 enum Role {
     Client(Box<Client>),
     Server(Box<Server>),
+    Boundary(Box<Boundary>),
     /// Switched off.
     Dead,
 }
@@ -97,6 +99,7 @@ impl Role {
         match self {
             Self::Client(client) => Some(client.as_mut()),
             Self::Server(server) => Some(server.as_mut()),
+            Self::Boundary(boundary) => Some(boundary.as_mut()),
             Self::Dead => None,
         }
     }
@@ -182,6 +185,12 @@ impl World {
         self.add(address, Role::Server(Box::new(server)), clock)
     }
 
+    /// A boundary clock that starts now, one port for both of its sides.
+    pub fn add_boundary(&mut self, address: IpAddr, config: BoundaryConfig, clock: Oscillator) -> NodeId {
+        let boundary = Boundary::new(self.instant(), config);
+        self.add(address, Role::Boundary(Box::new(boundary)), clock)
+    }
+
     /// Switches a machine off, without a word to anyone. Its clock goes on.
     pub fn kill(&mut self, node: NodeId) {
         self.nodes[node.0].role = Role::Dead;
@@ -201,6 +210,7 @@ impl World {
         match &mut self.nodes[node.0].role {
             Role::Client(client) => client.shutdown(now),
             Role::Server(server) => server.shutdown(now),
+            Role::Boundary(boundary) => boundary.shutdown(now),
             Role::Dead => {}
         }
         self.nodes[node.0].ending = true;
@@ -266,19 +276,21 @@ impl World {
         self.nodes[node.0].clock.error_ns(self.now)
     }
 
-    /// The client at `node`, if it is one.
+    /// The client at `node`, if there is one.
     pub fn client(&self, node: NodeId) -> Option<&Client> {
         match &self.nodes[node.0].role {
             Role::Client(client) => Some(client),
-            _ => None,
+            Role::Boundary(boundary) => Some(boundary.client()),
+            Role::Server(_) | Role::Dead => None,
         }
     }
 
-    /// The server at `node`, if it is one.
+    /// The server at `node`, if there is one.
     pub fn server(&self, node: NodeId) -> Option<&Server> {
         match &self.nodes[node.0].role {
             Role::Server(server) => Some(server),
-            _ => None,
+            Role::Boundary(boundary) => Some(boundary.server()),
+            Role::Client(_) | Role::Dead => None,
         }
     }
 

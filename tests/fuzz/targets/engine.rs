@@ -97,6 +97,7 @@ fn server_config(settings: &Settings) -> ServerConfig {
         port: port_config(settings),
         priority1: 128,
         priority2: 128,
+        auto_quality: None,
         clock_quality: ClockQuality {
             clock_class: 248,
             clock_accuracy: 0xfe,

@@ -13,6 +13,7 @@ mod receive;
 mod record;
 mod recovery;
 mod status;
+mod upstream;
 
 pub(in crate::engine) use receive::targets;
 pub use record::{Record, Stamps};
@@ -20,6 +21,8 @@ pub use status::{
     AnnounceStatus, AnnouncedUtc, ContractStatus, ContractsStatus, GrantStatus, GrantsStatus, Sample,
     ServerStatus, State, Status,
 };
+
+pub(in crate::engine) use upstream::Parent;
 
 use super::config::ClientConfig;
 use super::counters::counters;
@@ -348,6 +351,7 @@ impl Engine for Client {
             Input::Unreachable { to } => self.unreachable(now, to),
             Input::TaiOffset(seconds) => self.tai_offset(now, seconds),
             Input::Steered { at } => self.timeline.took_effect(at),
+            Input::KernelClock(_) => {}
             Input::ClockDisturbed => {
                 self.void_exchanges(now);
                 self.forget_estimates();

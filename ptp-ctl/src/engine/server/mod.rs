@@ -1,6 +1,7 @@
 //! The server: grants, sends what it granted, and stops when the duration is over.
 
 mod clients;
+mod data_set;
 mod negotiate;
 mod policy;
 mod prefix;
@@ -9,22 +10,24 @@ mod recent;
 mod status;
 mod templates;
 
+pub use data_set::Standing;
+pub(in crate::engine) use data_set::Upstream;
 pub use prefix::{Prefix, PrefixError};
 pub use query::{Found, Search, Wanted};
-pub use status::{ClientStatus, MOST_LISTED, Status, Totals};
+pub use status::{Announced, ClientStatus, MOST_LISTED, Status, Totals};
 pub use templates::Templates;
 
-use super::config::{LocalTimescale, ServerConfig};
+use super::config::ServerConfig;
 use super::counters::counters;
 use super::event::{Event, Kind, Reason};
-use super::{Engine, Input, Instant, Output, Packet, TxToken};
+use super::{Engine, Input, Instant, KernelClock, Output, Packet, TxToken};
 use arrayvec::ArrayVec;
 use clients::{Client, ClientId, Clients, Due, Key, Service};
 use policy::Promises;
 use ptp_common::net::Channel;
 use ptp_common::time::{Interval, Timestamp};
 use ptp_common::wire::{
-    Announce, Body, CancelUnicast, Flags, Header, Message, MessageType, ParseError, PortIdentity, Tlv,
+    Body, CancelUnicast, Flags, Header, Message, MessageType, ParseError, PathTrace, PortIdentity, Tlv,
 };
 use recent::Recent;
 use std::collections::VecDeque;
@@ -81,6 +84,14 @@ pub struct Server {
     clients: Clients,
     /// TAI - UTC as the kernel knows it, s.
     kernel_tai_offset: Option<i16>,
+    /// The same was told.
+    tai_offset_told: bool,
+    /// Of a clock of which the kernel knows.
+    kernel_clock: Option<KernelClock>,
+    /// It was once as good as the primary reference makes it.
+    settled: bool,
+    /// Of a boundary clock.
+    upstream: Option<Upstream>,
     /// Raised when the served timescale changes: a Sync of before gets no Follow_Up of after.
     generation: u8,
     signaling_sequence_id: u16,
@@ -98,6 +109,10 @@ impl Server {
         Self {
             clients: Clients::new(config.port.seed, config.policy.max_clients),
             kernel_tai_offset: None,
+            tai_offset_told: false,
+            kernel_clock: None,
+            settled: false,
+            upstream: None,
             generation: 0,
             signaling_sequence_id: 0,
             promises: Promises::default(),
@@ -152,8 +167,9 @@ impl Server {
     pub fn status(&self, now: Instant) -> Status {
         Status {
             ptp_timescale: self.serves_ptp_timescale(),
-            current_utc_offset: self.kernel_tai_offset,
-            clock_class: self.config.clock_quality.clock_class,
+            current_utc_offset: self.current_utc_offset(),
+            standing: self.standing(),
+            announced: self.announced(),
             promised_rate: self.promised_rate(),
             totals: self.totals(),
             clients: self.listed().map(|client| client.status(now)).collect(),
@@ -175,6 +191,11 @@ impl Server {
         few.then(|| self.clients.iter()).into_iter().flatten()
     }
 
+    /// Our own sourcePortIdentity.
+    pub(in crate::engine) const fn port_identity(&self) -> PortIdentity {
+        self.config.port.port_identity
+    }
+
     /// Packets by what became of them: name and count, in a fixed order.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let malformed = ParseError::ALL.map(|error| (error.name(), self.malformed[error.index()]));
@@ -184,14 +205,6 @@ impl Server {
     /// With UTC as local time and its distance from TAI unknown, what is served is an arbitrary timescale.
     fn serves_ptp_timescale(&self) -> bool {
         self.local_to_served().is_some()
-    }
-
-    /// What brings a local reading into the PTP timescale; `None` where that is not known.
-    fn local_to_served(&self) -> Option<Interval> {
-        match self.config.port.local_timescale {
-            LocalTimescale::Tai => Some(Interval::ZERO),
-            LocalTimescale::Utc => self.kernel_tai_offset.map(|seconds| Interval::from_secs(seconds.into())),
-        }
     }
 
     fn served(&self, local: Timestamp) -> Timestamp {
@@ -237,30 +250,18 @@ impl Server {
         self.send(to, Channel::General, &message, tlvs, Stamp::None);
     }
 
-    fn announce(&self, sequence_id: u16, log_interval: i8) -> Message<'static> {
+    fn announce(&self, sequence_id: u16, log_interval: i8) -> (Message<'static>, PathSequence) {
+        let (announce, flags, path) = self.data_set();
         let mut header = self.header(sequence_id, log_interval);
-        if self.serves_ptp_timescale() {
-            header.flags = header.flags.with(Flags::PTP_TIMESCALE);
-        }
-        if self.kernel_tai_offset.is_some() {
-            header.flags = header.flags.with(Flags::CURRENT_UTC_OFFSET_VALID);
-        }
-        let body = Body::Announce(Announce {
-            origin_timestamp: Timestamp::ZERO,
-            current_utc_offset: self.kernel_tai_offset.unwrap_or(0),
-            grandmaster_priority1: self.config.priority1,
-            grandmaster_clock_quality: self.config.clock_quality,
-            grandmaster_priority2: self.config.priority2,
-            grandmaster_identity: self.config.port.port_identity.clock_identity,
-            steps_removed: 0,
-            time_source: self.config.time_source,
-        });
-        Message::new(header, body)
+        header.flags = header.flags.with(flags);
+        (Message::new(header, Body::Announce(announce)), path)
     }
 
     fn send_announce(&mut self, to: IpAddr, sequence_id: u16, log_interval: i8) {
-        let message = self.announce(sequence_id, log_interval);
-        self.send(to, Channel::General, &message, &[], Stamp::Origin);
+        let (message, path) = self.announce(sequence_id, log_interval);
+        let octets = path.octets();
+        let trace = PathTrace::new(&octets).filter(|_| !octets.is_empty()).map(Tlv::PathTrace);
+        self.send(to, Channel::General, &message, trace.as_slice(), Stamp::Origin);
         self.counts.count(Count::AnnounceSent);
     }
 
@@ -413,16 +414,30 @@ impl Server {
         self.outputs.push_back(Output::Revoke { client: address, port_identity, message_type });
     }
 
-    /// The served timescale may change with it: every client must hear of that before the next Sync, or it would see
-    /// its clock wrong by the offset.
     fn tai_offset(&mut self, now: Instant, seconds: Option<i16>) {
+        let first = !std::mem::replace(&mut self.tai_offset_told, true);
+        if self.upstream.is_none() && seconds.is_none() && (first || self.kernel_tai_offset.is_some()) {
+            let event = Event {
+                kind: Kind::TaiOffset,
+                peer: None,
+                reason: Some(Reason::UtcOffsetUnknown),
+                detail: Some("nobody has told the kernel: clients cannot tell TAI from UTC".to_owned()),
+            };
+            self.outputs.push_back(Output::Event(event));
+        }
         if self.kernel_tai_offset != seconds {
             self.kernel_tai_offset = seconds;
-            self.generation = self.generation.wrapping_add(1);
-            self.clients.hasten_announce();
-            while let Some(due) = self.clients.pop(now) {
-                self.perform(due);
-            }
+            self.change_timescale(now);
+        }
+    }
+
+    /// The served timescale may be another one: every client must hear of that before the next Sync, or it would see
+    /// its clock wrong by the offset.
+    fn change_timescale(&mut self, now: Instant) {
+        self.generation = self.generation.wrapping_add(1);
+        self.clients.hasten_announce();
+        while let Some(due) = self.clients.pop(now) {
+            self.perform(due);
         }
     }
 }
@@ -437,9 +452,13 @@ impl Engine for Server {
             Input::Sent { token, tx } => self.sent(token, tx),
             Input::TaiOffset(seconds) => self.tai_offset(now, seconds),
             Input::Unreachable { .. } => {}
-            Input::ClockDisturbed => self.generation = self.generation.wrapping_add(1),
             // A server steers nothing.
             Input::Steered { .. } => {}
+            Input::KernelClock(clock) => {
+                self.kernel_clock = Some(clock);
+                self.settled |= clock.synchronised;
+            }
+            Input::ClockDisturbed => self.clock_stepped(),
         }
     }
 

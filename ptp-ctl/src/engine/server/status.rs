@@ -1,5 +1,6 @@
 //! A server's state as the reports show it.
 
+use super::Standing;
 use crate::engine::client::GrantsStatus;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -11,8 +12,11 @@ pub struct Status {
     pub ptp_timescale: bool,
     /// currentUtcOffset where it is known, seconds.
     pub current_utc_offset: Option<i16>,
-    /// grandmasterClockQuality.clockClass as announced.
-    pub clock_class: u8,
+    /// How a boundary clock stands to its server, or a grandmaster to its primary reference; `None` without either.
+    pub standing: Option<Standing>,
+    /// The rest of what is announced.
+    #[serde(flatten)]
+    pub announced: Announced,
     /// Messages that all clients together were promised, each second.
     pub promised_rate: f64,
     /// How many are served.
@@ -35,6 +39,33 @@ pub struct Totals {
     pub sync: usize,
     /// Grants of Delay_Resp.
     pub delay_resp: usize,
+}
+
+/// What is announced.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Announced {
+    /// grandmasterIdentity.
+    pub grandmaster_identity: String,
+    /// grandmasterClockQuality.clockClass.
+    pub clock_class: u8,
+    /// grandmasterClockQuality.clockAccuracy.
+    pub clock_accuracy: u8,
+    /// grandmasterPriority1.
+    pub priority1: u8,
+    /// grandmasterPriority2.
+    pub priority2: u8,
+    /// stepsRemoved.
+    pub steps_removed: u16,
+    /// timeSource.
+    pub time_source: u8,
+    /// timeTraceable.
+    pub time_traceable: bool,
+    /// leap59.
+    pub leap59: bool,
+    /// leap61.
+    pub leap61: bool,
+    /// pathSequence of PATH_TRACE; empty where none is sent.
+    pub path: Vec<String>,
 }
 
 /// One client as the server sees it.

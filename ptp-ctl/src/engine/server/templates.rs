@@ -33,7 +33,7 @@ impl Server {
         Templates {
             delay_resp: packet(&Message::new(self.header(0, 0x7f), delay_resp)),
             sync: packet(&Message::new(self.header(0, 0x7f), sync)),
-            announce: packet(&self.announce(0, 0)),
+            announce: packet(&self.announce(0, 0).0),
             local_to_served: self.local_to_served().unwrap_or(Interval::ZERO),
         }
     }

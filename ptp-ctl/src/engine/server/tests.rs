@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::config::{Policy, PortConfig};
+use crate::engine::config::{AutoQuality, LocalTimescale, Policy, PortConfig};
 use ptp_common::wire::{ClockIdentity, ClockQuality, MessageType, RequestUnicast};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -30,6 +30,7 @@ fn server_with(change: impl FnOnce(&mut ServerConfig)) -> Server {
         port,
         priority1: 128,
         priority2: 128,
+        auto_quality: None,
         clock_quality,
         time_source: 0xa0,
         two_step: true,
@@ -412,4 +413,64 @@ fn who_asks_without_a_grant_is_told_so_once_a_second() {
         .map(|client| cancelled(&receive(&mut server, now, client, delay_req, &[])).len())
         .sum();
     assert_eq!(told, 3 * 100);
+}
+
+fn judged(primary: bool, clock: Option<KernelClock>) -> Server {
+    let mut server =
+        server_with(|config| config.auto_quality = Some(AutoQuality { primary, holdover_limit_ns: 100_000 }));
+    if let Some(clock) = clock {
+        server.handle(NOW, Input::KernelClock(clock));
+    }
+    server
+}
+
+#[test]
+fn a_grandmaster_judges_itself_by_the_kernel() {
+    let clock = |synchronised, micros| KernelClock {
+        synchronised,
+        max_error: Duration::from_micros(micros),
+        ..KernelClock::default()
+    };
+    let announced = |server: &Server| {
+        let announced = server.status(NOW).announced;
+        (announced.clock_class, announced.clock_accuracy, announced.time_source, announced.time_traceable)
+    };
+    // Without a primary reference it is 248, whoever keeps it.
+    assert_eq!(announced(&judged(false, None)), (248, 0xfe, 0xa0, false));
+    assert_eq!(announced(&judged(false, Some(clock(true, 900)))), (248, 0x29, 0x50, false));
+    assert_eq!(announced(&judged(false, Some(clock(true, 11_000_000)))), (248, 0x31, 0x50, false));
+    assert_eq!(announced(&judged(false, Some(clock(false, 900)))), (248, 0xfe, 0xa0, false));
+    // With one: believed where the kernel does not know, else only while somebody keeps the clock.
+    assert_eq!(announced(&judged(true, None)), (6, 0xfe, 0xa0, true));
+    let mut server = judged(true, Some(clock(false, 50)));
+    assert_eq!(announced(&server).0, 248, "never yet");
+    for (clock, expected) in [(clock(true, 50), 6), (clock(false, 50), 7), (clock(false, 101), 160), (clock(true, 2), 6)] {
+        server.handle(NOW, Input::KernelClock(clock));
+        assert_eq!(announced(&server).0, expected, "{clock:?}");
+        assert_eq!(announced(&server).3, matches!(expected, 6 | 7), "{clock:?}");
+    }
+}
+
+#[test]
+fn leap_seconds_of_the_kernel_are_announced() {
+    for (leap59, leap61) in [(true, false), (false, true), (false, false)] {
+        let server = judged(false, Some(KernelClock { leap59, leap61, ..KernelClock::default() }));
+        let announced = server.status(NOW).announced;
+        assert_eq!((announced.leap59, announced.leap61), (leap59, leap61));
+    }
+}
+
+#[test]
+fn an_unknown_utc_offset_is_told_once() {
+    let mut server = server();
+    let mut told = |seconds| {
+        server.handle(NOW, Input::TaiOffset(seconds));
+        let outputs: Vec<_> = std::iter::from_fn(|| server.poll_output()).collect();
+        let unknown = |output: &Output| match output {
+            Output::Event(event) => event.reason == Some(Reason::UtcOffsetUnknown),
+            _ => false,
+        };
+        outputs.iter().any(unknown)
+    };
+    assert_eq!([None, None, Some(37), None, None].map(&mut told), [true, false, false, true, false]);
 }

@@ -1,7 +1,9 @@
 //! From a document to a scenario: every value is looked at, and what is wrong is called by its key.
 
 use super::{ClientClock, Document, Scenario, ServerModel, What};
-use crate::config::{ClientSettings, ConfigError, Role, ServerAddress, ServerOptions, ServerSettings};
+use crate::config::{
+    ClientSettings, ClockClass, ConfigError, Role, ServerAddress, ServerOptions, ServerSettings,
+};
 use crate::engine::client::MAX_SERVERS;
 use crate::sim::delay::{Clip, Delay, Normal, Range, Shape, Term};
 use crate::sim::trace::Way;
@@ -279,7 +281,7 @@ fn client_settings(document: &Document) -> Result<ClientSettings, ScenarioError>
 fn server_settings(server: &ServerModel) -> Result<ServerSettings, ScenarioError> {
     let mut options = ServerOptions { interface: INTERFACE.to_owned(), ..ServerOptions::default() };
     if let Some(class) = server.clock_class {
-        options.clock_class = class;
+        options.clock_class = ClockClass::Fixed(class);
     }
     match options.validate()?.role {
         Role::Server(server) => Ok(server),
