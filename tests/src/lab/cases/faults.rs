@@ -18,15 +18,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) fn stamp_loss(run: &mut Run) -> Result<()> {
     let peer = (run.mode == Mode::Figures).then(peers_stamp_loss).transpose()?;
     let pair = Pair::locked(&[], &[])?;
-    for (parameter, counter, peer) in [
-        ("tx_stamp_loss", "/counters/tx/stamps_lost", peer),
-        ("rx_stamp_loss", "/counters/records/stamp_lost", None),
-    ] {
+    let (tx, rx) = ("/counters/tx/stamps_lost", "/counters/records/stamp_lost");
+    // The server's program answers Delay_Req itself.
+    let answered = "/counters/xdp/no_stamp";
+    for (parameter, of_client, of_server, peer) in
+        [("tx_stamp_loss", tx, tx, peer), ("rx_stamp_loss", rx, answered, None)]
+    {
         let mark = pair.client.mark();
         pair.bench.set(parameter, "40")?;
         let lost = || -> Result<[f64; 2]> {
             let server = ours::stats(pair.bench.node(SERVER))?;
-            Ok([number(&pair.client_stats()?, counter)?, number(&server, counter)?])
+            Ok([number(&pair.client_stats()?, of_client)?, number(&server, of_server)?])
         };
         let (mut worst, end) = (0.0, Instant::now() + run.seconds(4, 60));
         let mut counted = lost()?;
