@@ -18,10 +18,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Far below the clocks' initial errors, far above what a busy machine adds.
 const CLOSE_NS: f64 = 100_000.0;
 /// Of a grandmaster that nobody takes for another one.
-const GRANDMASTER: &[&str] = &["--clock", "none", "--clock-class", "6", "--time-source", "32", "--priority1", "11"];
+const GRANDMASTER: &[&str] =
+    &["--clock", "none", "--clock-class", "6", "--time-source", "32", "--priority1", "11"];
 
 /// Starts `ptp-ctl SUBCOMMAND` on a plane's interface and waits until it runs.
-fn start(programs: &PtpCtl, host: &Host, name: &str, subcommand: &str, plane: Plane, options: &[&str]) -> Result<Process> {
+fn start(
+    programs: &PtpCtl,
+    host: &Host,
+    name: &str,
+    subcommand: &str,
+    plane: Plane,
+    options: &[&str],
+) -> Result<Process> {
     let mut command = Command::new(programs.path());
     command.args([subcommand, plane.interface(), "--json"]);
     command.arg("--bpffs").arg(programs.bpffs().path()).arg("--run-dir").arg(programs.run_dir());
@@ -76,7 +84,8 @@ fn a_chain_of_three_passes_on_time_and_data_set_and_shows_holdover() -> Result<(
     let mut grandmaster = programs.server(grandmaster_host, "grandmaster", &GRANDMASTER[2..])?;
     let first = boundary(&programs, first_host, &["--upstream", &upstream(grandmaster_host)], "3000000")?;
     let second = boundary(&programs, second_host, &["--upstream", &upstream(first_host)], "-2000000")?;
-    let client = programs.client(client_host, Family::V4, &[second_host], &["--virtual-offset", "5000000"])?;
+    let client =
+        programs.client(client_host, Family::V4, &[second_host], &["--virtual-offset", "5000000"])?;
     for process in [&first, &second, &client] {
         assert_close(process).with_context(|| format!("{}\n{}", process.name(), process.tail()))?;
     }
@@ -119,7 +128,8 @@ fn servers_on_another_interface_are_followed() -> Result<()> {
     let server = address(grandmaster_host, Plane::Peer);
     let upstream = ["--upstream", &server, "--upstream-interface", Plane::Peer.interface()];
     let boundary = boundary(&programs, boundary_host, &upstream, "3000000")?;
-    let client = programs.client(client_host, Family::V6, &[boundary_host], &["--virtual-offset", "5000000"])?;
+    let client =
+        programs.client(client_host, Family::V6, &[boundary_host], &["--virtual-offset", "5000000"])?;
     for process in [&boundary, &client] {
         assert_close(process).with_context(|| format!("{}\n{}", process.name(), process.tail()))?;
     }
@@ -165,7 +175,9 @@ fn a_delay_req_without_a_grant_is_answered_by_a_cancel() -> Result<()> {
             .suffix
             .iter()
             .filter_map(|tlv| match tlv {
-                Tlv::CancelUnicast(CancelUnicast { message_type, maintain_grant: false, .. }) => Some(message_type),
+                Tlv::CancelUnicast(CancelUnicast { message_type, maintain_grant: false, .. }) => {
+                    Some(message_type)
+                }
                 _ => None,
             })
             .collect();

@@ -100,9 +100,9 @@ pub enum Role {
 
 impl Role {
     /// What makes it a boundary clock.
-    pub const fn upstream(&self) -> Option<&Upstream> {
+    pub fn upstream(&self) -> Option<&Upstream> {
         match self {
-            Self::Server(server) => server.upstream.as_ref(),
+            Self::Server(server) => server.upstream.as_deref(),
             Self::Client(_) => None,
         }
     }

@@ -2,8 +2,8 @@
 
 use super::check::{Checker, RawCommon};
 use super::{
-    ClockClass, ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role, RxTimestamp,
-    Settings, SyncMode, SyncPlane, Upstream, UpstreamOptions, XdpAttachMode,
+    ClockClass, ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role,
+    RxTimestamp, Settings, SyncMode, SyncPlane, Upstream, UpstreamOptions, XdpAttachMode,
 };
 use crate::engine::config::{AutoQuality, Policy, ServerConfig};
 use crate::engine::server::Prefix;
@@ -173,7 +173,7 @@ fn defaults() -> ServerOptions {
 pub struct ServerSettings {
     common: Common,
     /// Of a boundary clock.
-    pub upstream: Option<Upstream>,
+    pub upstream: Option<Box<Upstream>>,
     priority1: u8,
     priority2: u8,
     auto_quality: Option<AutoQuality>,

@@ -236,7 +236,8 @@ fn flags_and_keys_have_the_same_defaults() {
 
 #[test]
 fn a_server_with_servers_is_a_boundary_clock() {
-    let list = Config::parse("[server]\ninterface = \"eth0\"\nupstream = [\"10.0.1.2\", \"10.0.2.2@7\"]\n").unwrap();
+    let list =
+        Config::parse("[server]\ninterface = \"eth0\"\nupstream = [\"10.0.1.2\", \"10.0.2.2@7\"]\n").unwrap();
     let upstream = list.role.upstream().expect("upstream");
     assert_eq!(upstream.common.interface, "eth0");
     assert_eq!(upstream.client.servers[1].local_priority, 7);

@@ -48,7 +48,7 @@ impl Upstream {
 
 impl UpstreamOptions {
     /// Checks every value; `None` without servers.
-    pub(super) fn validate(&self, server: &ServerOptions) -> Result<Option<Upstream>, ConfigError> {
+    pub(super) fn validate(&self, server: &ServerOptions) -> Result<Option<Box<Upstream>>, ConfigError> {
         let check = Checker("server.upstream");
         let holdover_limit_ns =
             Checker("server").range("holdover-limit", server.holdover_limit, 1..=1_000_000_000, " ns")?;
@@ -86,7 +86,7 @@ impl UpstreamOptions {
         let Role::Client(client) = settings.role else {
             return Ok(None);
         };
-        Ok(Some(Upstream { common: settings.common, client, holdover_limit_ns }))
+        Ok(Some(Box::new(Upstream { common: settings.common, client, holdover_limit_ns })))
     }
 }
 

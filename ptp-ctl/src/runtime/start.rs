@@ -59,9 +59,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         Some(_) => Vec::new(),
     };
     let plane = match sources.rx.is_xdp() {
-        true => {
-            Some(Plane::open(common, role, &servers, sources.rx.is_hardware(), massive, turn.instant)?)
-        }
+        true => Some(Plane::open(common, role, &servers, sources.rx.is_hardware(), massive, turn.instant)?),
         false => None,
     };
     let other = other.map(|upstream| OtherPort::open(upstream, turn.instant)).transpose()?;
@@ -207,7 +205,9 @@ impl OtherPort {
         let role = config::Role::Client(client.clone());
         warn_without_address(interface, &role)?;
         let plane = match sources.rx.is_xdp() {
-            true => Some(Plane::open(common, &role, &client.addresses(), sources.rx.is_hardware(), false, now)?),
+            true => {
+                Some(Plane::open(common, &role, &client.addresses(), sources.rx.is_hardware(), false, now)?)
+            }
             false => None,
         };
         let port = UpstreamPort {

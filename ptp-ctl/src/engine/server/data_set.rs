@@ -2,10 +2,10 @@
 
 use super::Server;
 use super::status::Announced;
-use crate::engine::{Instant, KernelClock};
 use crate::engine::client::Parent;
 use crate::engine::config::LocalTimescale;
 use crate::engine::path::PathSequence;
+use crate::engine::{Instant, KernelClock};
 use ptp_common::time::{Interval, Timestamp};
 use ptp_common::wire::{Announce, ClockQuality, Flags};
 use serde::Serialize;

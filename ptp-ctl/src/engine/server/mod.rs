@@ -20,6 +20,7 @@ pub use templates::Templates;
 use super::config::ServerConfig;
 use super::counters::counters;
 use super::event::{Event, Kind, Reason};
+use super::path::PathSequence;
 use super::{Engine, Input, Instant, KernelClock, Output, Packet, TxToken};
 use arrayvec::ArrayVec;
 use clients::{Client, ClientId, Clients, Due, Key, Service};

@@ -444,7 +444,9 @@ fn a_grandmaster_judges_itself_by_the_kernel() {
     assert_eq!(announced(&judged(true, None)), (6, 0xfe, 0xa0, true));
     let mut server = judged(true, Some(clock(false, 50)));
     assert_eq!(announced(&server).0, 248, "never yet");
-    for (clock, expected) in [(clock(true, 50), 6), (clock(false, 50), 7), (clock(false, 101), 160), (clock(true, 2), 6)] {
+    for (clock, expected) in
+        [(clock(true, 50), 6), (clock(false, 50), 7), (clock(false, 101), 160), (clock(true, 2), 6)]
+    {
         server.handle(NOW, Input::KernelClock(clock));
         assert_eq!(announced(&server).0, expected, "{clock:?}");
         assert_eq!(announced(&server).3, matches!(expected, 6 | 7), "{clock:?}");
