@@ -28,7 +28,7 @@ const FAST_LOG_INTERVAL: i8 = -7;
 /// How long pacing is watched.
 const WATCHED: Duration = Duration::from_secs(20);
 /// How fast clients come in.
-const START_RATE: f64 = 100e3;
+const START_RATE: f64 = 110e3;
 const START_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A million clients at one Sync and one Delay_Req a second, and an Announce every two.
@@ -100,13 +100,15 @@ pub(super) fn negotiate(
 ) -> Result<f64> {
     let started = Instant::now();
     let rate = START_RATE.min(10.0 * f64::from(clients));
-    let load = Load::new(Request::Negotiate { log_sync_interval }, clients, Some(rate));
+    let load = Load { cpus: 1, ..Load::new(Request::Negotiate { log_sync_interval }, clients, Some(rate)) };
+    // Every run begins with the same client.
+    let once_around = Duration::from_secs_f64(f64::from(clients) / rate);
     while controller.totals(link)? < u64::from(clients) {
         ensure!(
             started.elapsed() < START_TIMEOUT,
             "after {START_TIMEOUT:?} not all clients have their grants"
         );
-        generator.run(stage, link, Load { cpus: 1, ..load }, Duration::from_millis(500))?;
+        generator.run(stage, link, load, once_around)?;
     }
     Ok(started.elapsed().as_secs_f64())
 }

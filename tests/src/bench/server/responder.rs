@@ -37,9 +37,7 @@ pub(super) fn run(report: &mut Report, seconds: Duration) -> Result<()> {
     let peer = Contender::ptp4l(&stage, &mut generator, 3)?;
     let mut ours = Ours::start(&stage, &mut generator, 4, cpus())?;
     let (best, peer_rows) = peak(&stage, &mut generator, &peer, seconds.min(Duration::from_secs(2)))?;
-    for row in peer_rows {
-        report.rows.push(row);
-    }
+    report.rows.extend(peer_rows);
     for (clients, case, judged) in SIZES {
         generator.grant(clients)?;
         ours.grant(clients)?;
