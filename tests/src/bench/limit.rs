@@ -11,8 +11,8 @@ const RATE: u32 = 8;
 /// What a second adds to the frequency, ppb.
 const WALK: f64 = 1.0;
 /// Seconds until the filter knows all that it can, and how many are measured then.
-const SECONDS: [u32; 2] = [200, 1_500];
-const PARTICLES: usize = 4_000;
+const SECONDS: [u32; 2] = [200, 5_000];
+const PARTICLES: usize = 2_000;
 /// Particles are drawn anew when so many of them, as a share, carry the weight.
 const RESAMPLE: f64 = 0.5;
 const SEED: u64 = 1;

@@ -75,11 +75,11 @@ impl Block {
     }
 }
 
-/// Explanations side by side; the first is that nothing happened but that the filter was too sure. Load is no change either: the
+/// Explanations side by side; the first is that nothing happened, the second that the filter was too sure. Load is no change either: the
 /// shortest delay is still there, only that hardly a packet has it. Its filter learns anew what the others take.
 #[derive(Clone, Debug)]
 struct Trial {
-    explanations: [(Option<Change>, Filter, f64); 8],
+    explanations: [(Option<Change>, Filter, f64); 9],
     legs: u32,
     /// What was expected before.
     before: Filter,
@@ -138,6 +138,7 @@ impl Trial {
         let (from, to) = (Direction::FromServer, Direction::ToServer);
         Self {
             explanations: [
+                explain(None, &|_| {}),
                 explain(None, &|filter| filter.doubt(DOUBT)),
                 explain(Some(Change::Route(from)), &|filter| filter.reroute(from, size)),
                 explain(Some(Change::Route(to)), &|filter| filter.reroute(to, size)),
@@ -171,11 +172,12 @@ impl Trial {
         if !clear && self.legs < LONGEST_TRIAL {
             return None;
         }
-        let doubted = &self.explanations[0];
+        let [calm, doubted, ..] = &self.explanations;
+        let calm = if doubted.2 > calm.2 { doubted } else { calm };
         let unchanged = *order.iter().find(|(change, ..)| change.is_none())?;
         if best.0.is_none() || best.2 - unchanged.2 < MARGIN {
-            let loaded = unchanged.2 - doubted.2 >= LOAD_MARGIN;
-            return Some((None, if loaded { unchanged.1 } else { doubted.1 }));
+            let loaded = unchanged.2 - calm.2 >= LOAD_MARGIN;
+            return Some((None, if loaded { unchanged.1 } else { calm.1 }));
         }
         let change = match best.0 {
             Some(Change::Time(_)) => {
