@@ -34,8 +34,14 @@ for unit in ptp-ctl.service ptp-ctl@try0.service; do
     [ -z "$said" ] || fail "systemd-analyze: $said"
 done
 
-step "start, on a program that is attached"
+step "start and stop"
 printf '[server]\ninterface = "try0"\nclock = "none"\n' >/etc/ptp-ctl.toml
+systemctl start ptp-ctl || fail "it does not start"
+[ -n "$(program)" ] || fail "it attaches no program"
+systemctl stop ptp-ctl
+[ -z "$(program)" ] || fail "it leaves its program behind"
+
+step "start, on a program that is attached"
 ptp-ctl attach try0 >/dev/null
 attached=$(program)
 [ -n "$attached" ] || fail "nothing is attached"

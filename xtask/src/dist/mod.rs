@@ -7,7 +7,7 @@ use crate::build_ebpf;
 use crate::toolchain::{Package, ensure_packages, target_dir, workspace_root};
 use anyhow::{Context as _, ensure};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Boots the copy.
@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Do not try the package out, which needs root and overlayfs.
     #[arg(long)]
     no_try: bool,
+    /// Package this program, and build none.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
@@ -33,32 +36,36 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             Package::command("systemd-container", "systemd-nspawn", "trying the package out"),
         ])?;
     }
-    build_ebpf::run()?;
     let target_dir = target_dir()?;
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--locked", "--package", "ptp-ctl", "--target-dir"])
-        .arg(&target_dir)
-        .current_dir(workspace_root())
-        .status()
-        .context("cannot run cargo")?;
-    ensure!(built.success(), "building ptp-ctl failed");
-
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => build(&target_dir)?,
+    };
     let directory = target_dir.join("dist");
     let version = env!("CARGO_PKG_VERSION");
-    let package = package::build(&target_dir.join("release/ptp-ctl"), &directory, version)?;
+    let package = package::build(&program, &directory, version)?;
     println!("{}", package.display());
     if options.no_try {
         return Ok(());
     }
     // Only its version is newer.
-    let newer = package::build(
-        &target_dir.join("release/ptp-ctl"),
-        &directory.join("try"),
-        &format!("{version}+try"),
-    )?;
+    let newer = package::build(&program, &directory.join("try"), &format!("{version}+try"))?;
     try_out(&directory.join("try"), &package, &newer)?;
     println!("installed, run, upgraded and removed in a copy of this system");
     Ok(())
+}
+
+/// The program as it is released.
+fn build(target_dir: &Path) -> anyhow::Result<PathBuf> {
+    build_ebpf::run()?;
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--locked", "--package", "ptp-ctl", "--target-dir"])
+        .arg(target_dir)
+        .current_dir(workspace_root())
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(built.success(), "building ptp-ctl failed");
+    Ok(target_dir.join("release/ptp-ctl"))
 }
 
 fn try_out(directory: &Path, package: &Path, newer: &Path) -> anyhow::Result<()> {
@@ -66,7 +73,7 @@ fn try_out(directory: &Path, package: &Path, newer: &Path) -> anyhow::Result<()>
     fs::create_dir_all(&scratch)?;
     let status = Command::new("unshare")
         .args(["--mount", "--net", "--fork", "sh", "-c", TRY, "try.sh"])
-        .args([&scratch, package, newer])
+        .args([scratch.as_path(), package, newer])
         .arg(TRIAL)
         .status()
         .context("cannot run unshare")?;

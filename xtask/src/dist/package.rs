@@ -51,7 +51,7 @@ pub(super) fn build(program: &Path, directory: &Path, version: &str) -> anyhow::
 fn install_program(program: &Path, tree: &Path) -> anyhow::Result<()> {
     let installed = tree.join("usr/bin/ptp-ctl");
     make_parent(&installed)?;
-    run(Command::new("strip").arg("-o").args([&installed, program]))?;
+    run(Command::new("strip").arg("-o").args([installed.as_path(), program]))?;
     fs::set_permissions(&installed, Permissions::from_mode(0o755))?;
     Ok(())
 }

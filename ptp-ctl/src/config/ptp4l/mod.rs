@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Config, ConfigError, RoleName};
+use super::{ConfigError, RoleName, show};
 use std::fmt::Write;
 use toml::{Table, Value};
 
@@ -163,8 +163,9 @@ pub fn translate(text: &str) -> Result<Translation, TranslationError> {
     for line in &left_out {
         let _ = writeln!(text, "# Not translated: {line}");
     }
-    let _ = write!(text, "\n[{}]\n{table}", role.name());
-    Config::parse(&text)?;
+    // In the order of a new file, and valid.
+    let settings = show(&format!("[{}]\n{table}", role.name()), false)?;
+    let _ = write!(text, "\n{settings}");
     Ok(Translation { text, left_out })
 }
 

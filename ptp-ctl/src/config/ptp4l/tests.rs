@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 
 const CLIENT: &str = "# a client
 [global]
@@ -39,7 +39,7 @@ fn a_client_becomes_ours() {
     assert_eq!(
         left_out,
         [
-            "line 19: L2 02:00:00:00:00:01: only UDPv4 and UDPv6 are built",
+            "line 18: L2 02:00:00:00:00:01: only UDPv4 and UDPv6 are built",
             "line 9: pi_proportional_const 0.7: no counterpart",
             "line 10: syncReceiptTimeout 0: cannot be switched off; the default is in force",
         ]
