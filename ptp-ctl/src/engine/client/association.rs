@@ -4,6 +4,7 @@ use super::contract::Contract;
 use super::exchange::Exchanges;
 use super::loss::{Loss, Stream};
 use super::recovery::Recovery;
+use super::variation::Variation;
 use crate::engine::Instant;
 use crate::engine::config::{LocalTimescale, ServerEntry, Standby};
 use crate::engine::event::Reason;
@@ -148,6 +149,8 @@ pub(super) struct Association {
     last_answered: Option<u16>,
     /// Offset and path delay of the last exchange, ns.
     pub(super) measured: Option<(f64, f64)>,
+    /// How much its delays vary.
+    pub(super) variation: Variation,
     pub(super) complete: u64,
     /// Why it was lost; `None` while it serves and before it ever did.
     loss: Option<Reason>,
@@ -189,6 +192,7 @@ impl Association {
             unanswered: 0,
             last_answered: None,
             measured: None,
+            variation: Variation::default(),
             complete: 0,
             loss: None,
             suspected: None,

@@ -70,11 +70,12 @@ impl Client {
                 let share = if association.fault() == Some(reason) { BACK_BELOW } else { 1.0 };
                 limit.is_some_and(|limit| value.abs() > share * limit as f64).then_some(reason)
             };
-            let fault = association.falseticker(now).or_else(|| {
-                let (_, estimate) = estimate?;
-                let varies = over(Reason::DelayVariation, estimate.variation_ns, variation);
-                varies.or_else(|| over(Reason::DelayAsymmetry, estimate.asymmetry_ns, asymmetry))
-            });
+            let varies =
+                || over(Reason::DelayVariation, association.variation.mean_ns().unwrap_or(0.0), variation);
+            let asymmetric = || {
+                estimate.and_then(|(_, found)| over(Reason::DelayAsymmetry, found.asymmetry_ns, asymmetry))
+            };
+            let fault = association.falseticker(now).or_else(varies).or_else(asymmetric);
             let association = &mut self.associations[index];
             if association.set_fault(fault) && fault.is_none() && !self.config.wait_to_restore.is_zero() {
                 association.set_timer(Timer::Restore, now + self.config.wait_to_restore);

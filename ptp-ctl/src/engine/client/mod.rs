@@ -14,6 +14,7 @@ mod record;
 mod recovery;
 mod status;
 mod upstream;
+mod variation;
 
 pub(in crate::engine) use receive::targets;
 pub use record::{Record, Stamps};

@@ -135,7 +135,7 @@ impl Association {
             estimated_offset_ns: estimate.map(|estimate| estimate.offset_ns),
             bound_ns: estimate.map(|estimate| estimate.bound_ns),
             difference_ns: None,
-            variation_ns: estimate.map(|estimate| estimate.variation_ns),
+            variation_ns: self.variation.mean_ns(),
             asymmetry_ns: estimate.map(|estimate| estimate.asymmetry_ns),
             loss_from_server: self.loss_from_server.share(),
             loss_round_trip: self.loss_round_trip.share(),
@@ -250,7 +250,7 @@ pub struct ServerStatus {
     pub bound_ns: Option<f64>,
     /// Its time minus that of the server in use, ns.
     pub difference_ns: Option<f64>,
-    /// What packets take longer than the shortest, in the mean over both directions, ns.
+    /// By how much path delays of late are longer than the shortest of them, in the mean, ns.
     pub variation_ns: Option<f64>,
     /// (Server to client minus client to server)/2 of the shortest delays as far as routes that changed have shown it, ns.
     pub asymmetry_ns: Option<f64>,

@@ -143,12 +143,6 @@ impl Excess {
         self.width
     }
 
-    /// What packets take longer than the shortest, in the mean, ns; the bulk takes `bulk` ns longer.
-    pub(super) fn mean(&self, bulk: f64) -> f64 {
-        let queued = self.shares[0] * self.scales[0] + self.shares[1] * self.scales[1];
-        queued + self.bulk_share * bulk
-    }
-
     /// Share of packets that take longer than the shortest by more than `excess` ns; the bulk does by `bulk` ns.
     pub(super) fn survival(&self, excess: f64, bulk: f64) -> f64 {
         let queued = |k: usize| self.shares[k] * (-excess / self.scales[k]).exp();

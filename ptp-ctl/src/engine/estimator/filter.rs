@@ -308,13 +308,6 @@ impl Filter {
         self.state[DELAY]
     }
 
-    /// What packets take longer than the shortest, in the mean over both directions, ns.
-    pub(super) fn variation(&self) -> f64 {
-        let [from_server, to_server] =
-            [0, 1].map(|place| self.excesses[place].mean(self.state[BULKS + place]));
-        (from_server + to_server) / 2.0
-    }
-
     /// (Server to client minus client to server)/2 of the shortest delays, ns.
     pub(super) fn asymmetry(&self) -> f64 {
         self.state[ASYMMETRY]

@@ -71,8 +71,6 @@ pub struct Estimate {
     pub delay_ns: f64,
     /// (Server to client minus client to server)/2 of the shortest delays, ns: 0 until a route changes in one direction.
     pub asymmetry_ns: f64,
-    /// What packets take longer than the shortest, in the mean over both directions, ns.
-    pub variation_ns: f64,
 }
 
 /// Estimates the offset from one server.
@@ -148,7 +146,6 @@ impl Estimator {
             frequency_bound_ppb: NINETY_NINE * frequency.deviation().hypot(drift_deviation * elapsed),
             delay_ns: bank.middle().delay(),
             asymmetry_ns: bank.middle().asymmetry(),
-            variation_ns: bank.middle().variation(),
         })
     }
 
