@@ -51,7 +51,7 @@ pub fn run_packets(report: &mut Report) -> Result<()> {
     let row = |case: &str, figure: fn(&Figures) -> Option<f64>, runs: &str, limit: f64| {
         Row::new(case, &format!("ms, {runs}"), "ms", figure(&ours))
             .beside(PTP4L, figure(&peer))
-            .judged(Bar::BelowBoth(limit))
+            .judged(Bar::Below(limit))
     };
     report.rows.push(row("client start to first offset", |figures| figures.first_offset, &worst, 300.0));
     report.rows.push(row("primary killed to other used", |figures| figures.failover, &worst, 500.0));
