@@ -42,7 +42,7 @@ fn start(
 fn boundary(programs: &PtpCtl, host: &Host, upstream: &[&str], offset: &str) -> Result<Process> {
     let clock = ["--clock", "virtual", "--virtual-offset", offset, "--virtual-frequency", "-20000"];
     let holdover = ["--holdover-limit", "1000000000"];
-    start(programs, host, "boundary", "server", Plane::Ours, &[upstream, &clock, &holdover].concat())
+    start(programs, host, "boundary", "server", Plane::Ours, &[upstream, &clock[..], &holdover[..]].concat())
 }
 
 fn address(host: &Host, plane: Plane) -> String {

@@ -178,7 +178,9 @@ fn without_a_server_it_is_its_own_grandmaster_in_holdover_then_out_of_it() {
     assert_eq!(classes(&mut world, client, 5).last(), Some(&165));
 
     world.restart_server(grandmaster_node, grandmaster(6));
-    assert_eq!(classes(&mut world, client, 60), [165, 6]);
+    // Before it has settled again it is already known to be near.
+    let heard = classes(&mut world, client, 60);
+    assert!(matches!(heard.as_slice(), [165, 6] | [165, 135, 6]), "{heard:?}");
 }
 
 #[test]

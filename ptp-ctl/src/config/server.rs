@@ -106,6 +106,9 @@ pub struct ServerOptions {
     /// The servers that it follows itself.
     #[command(flatten)]
     pub upstream: UpstreamOptions,
+    /// Interface that leads to the upstream servers, if it is another one
+    #[arg(long, value_name = "IFACE")]
+    pub upstream_interface: Option<String>,
     /// Without its upstream servers, the clock is in specification (class 135) while its error is surely below, ns
     #[arg(long, value_name = "NS", default_value_t = defaults().holdover_limit)]
     pub holdover_limit: i64,
@@ -155,6 +158,7 @@ impl Default for ServerOptions {
             allow: Vec::new(),
             max_unattended: 30,
             upstream: UpstreamOptions::default(),
+            upstream_interface: None,
             holdover_limit: 10_000,
             dscp: 56,
             bpffs: DEFAULT_BPFFS.into(),
@@ -252,7 +256,7 @@ impl ServerOptions {
                 0..=3600,
                 " s; 30 is the default",
             )?),
-            upstream: self.upstream.validate(self)?,
+            upstream: self.upstream.validate(self)?.map(Box::new),
             auto_quality: (self.clock_class == ClockClass::Auto).then_some(AutoQuality {
                 primary: PRIMARY_REFERENCES.contains(&self.time_source),
                 holdover_limit_ns: self.holdover_limit.unsigned_abs(),

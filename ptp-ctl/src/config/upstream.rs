@@ -19,9 +19,6 @@ pub struct UpstreamOptions {
     /// Server to follow, whose time is passed on (a boundary clock); a client's other settings go into a file
     #[arg(id = "upstream", long, value_name = "ADDR[@PRIORITY]")]
     pub servers: Vec<ServerAddress>,
-    /// Interface that leads to the servers of --upstream, if it is another one
-    #[arg(id = "upstream_interface", long, value_name = "IFACE", requires = "upstream")]
-    pub interface: Option<String>,
     /// From a file.
     #[arg(skip)]
     pub client: Option<Box<ClientOptions>>,
@@ -48,18 +45,14 @@ impl Upstream {
 
 impl UpstreamOptions {
     /// Checks every value; `None` without servers.
-    pub(super) fn validate(&self, server: &ServerOptions) -> Result<Option<Box<Upstream>>, ConfigError> {
+    pub(super) fn validate(&self, server: &ServerOptions) -> Result<Option<Upstream>, ConfigError> {
         let check = Checker("server.upstream");
         let holdover_limit_ns =
             Checker("server").range("holdover-limit", server.holdover_limit, 1..=1_000_000_000, " ns")?;
         let mut client = match &self.client {
             Some(client) => (**client).clone(),
             None if self.servers.is_empty() => return Ok(None),
-            None => ClientOptions {
-                server: self.servers.clone(),
-                interface: self.interface.clone().unwrap_or_default(),
-                ..ClientOptions::default()
-            },
+            None => ClientOptions { server: self.servers.clone(), ..ClientOptions::default() },
         };
         of_the_clock(&check, &client)?;
         client.domain = server.domain;
@@ -70,6 +63,9 @@ impl UpstreamOptions {
         client.also_system_clock = server.also_system_clock;
         client.bpffs.clone_from(&server.bpffs);
         client.run_dir.clone_from(&server.run_dir);
+        if client.interface.is_empty() {
+            client.interface = server.upstream_interface.clone().unwrap_or_default();
+        }
         if client.interface.is_empty() || client.interface == server.interface {
             client.interface.clone_from(&server.interface);
             client.data_plane = server.data_plane;
@@ -86,7 +82,7 @@ impl UpstreamOptions {
         let Role::Client(client) = settings.role else {
             return Ok(None);
         };
-        Ok(Some(Box::new(Upstream { common: settings.common, client, holdover_limit_ns })))
+        Ok(Some(Upstream { common: settings.common, client, holdover_limit_ns }))
     }
 }
 
@@ -125,8 +121,7 @@ impl<'de> Deserialize<'de> for UpstreamOptions {
 
             fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<UpstreamOptions, A::Error> {
                 let servers = Vec::deserialize(SeqAccessDeserializer::new(list))?;
-                let client = ClientOptions { server: servers, ..ClientOptions::default() };
-                Ok(UpstreamOptions { client: Some(Box::new(client)), ..UpstreamOptions::default() })
+                Ok(UpstreamOptions { servers, client: None })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<UpstreamOptions, A::Error> {

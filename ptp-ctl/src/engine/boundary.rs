@@ -96,6 +96,10 @@ impl Boundary {
 
     /// Like [`Engine::handle`], of a port that faces one way.
     pub fn handle_at(&mut self, side: Side, now: Instant, input: Input<'_>) {
+        let input = match input {
+            Input::Sent { token: TxToken(token), tx } => Input::Sent { token: TxToken(token & !CLIENTS), tx },
+            input => input,
+        };
         match side {
             Side::Upstream => {
                 self.client.handle(now, input);
@@ -180,7 +184,7 @@ impl Engine for Boundary {
             }
             Input::Sent { token: TxToken(token), tx } => {
                 let side = if token & CLIENTS != 0 { Side::Upstream } else { Side::Downstream };
-                self.handle_at(side, now, Input::Sent { token: TxToken(token & !CLIENTS), tx });
+                self.handle_at(side, now, Input::Sent { token: TxToken(token), tx });
             }
             Input::TaiOffset(seconds) => {
                 self.handle_at(Side::Upstream, now, Input::TaiOffset(seconds));

@@ -84,7 +84,7 @@ pub enum RoleStatus {
         #[serde(flatten)]
         server: server::Status,
         /// Of its client.
-        upstream: client::Status,
+        upstream: Box<client::Status>,
     },
 }
 

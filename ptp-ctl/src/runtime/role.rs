@@ -99,7 +99,7 @@ impl Role {
             Self::Server(server) => RoleStatus::Server(server.status(now)),
             Self::Boundary(boundary) => RoleStatus::Boundary {
                 server: boundary.server().status(now),
-                upstream: boundary.client().status(now),
+                upstream: Box::new(boundary.client().status(now)),
             },
         }
     }

@@ -31,7 +31,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The only port of this clock.
+/// The only port of this clock, or the one that faces its clients.
 const PORT_NUMBER: u16 = 1;
 
 /// Opens everything.

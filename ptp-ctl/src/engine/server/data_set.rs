@@ -89,8 +89,10 @@ impl Server {
     /// What brings a reading of the local clock into the timescale that is served; `None` where that is an arbitrary
     /// one, which is served as it is read.
     pub(super) fn local_to_served(&self) -> Option<Interval> {
-        if let Some(parent) = self.parent() {
-            return parent.flags.contains(Flags::PTP_TIMESCALE).then_some(parent.local_to_server);
+        if let Some(Upstream { parent, .. }) = &self.upstream {
+            // Before a boundary clock has heard of a server, its time is nobody's.
+            let parent = parent.as_ref().filter(|parent| parent.flags.contains(Flags::PTP_TIMESCALE));
+            return parent.map(|parent| parent.local_to_server);
         }
         match self.config.port.local_timescale {
             LocalTimescale::Tai => Some(Interval::ZERO),
@@ -119,7 +121,7 @@ impl Server {
                 (announce, Flags(parent.flags.0 & PROPERTIES.0), parent.path.with(own))
             }
             Some(Upstream { standing, parent }) => {
-                let mut flags = self.own_timescale();
+                let mut flags = Flags::default();
                 let mut announce = self.own_announce();
                 if let Some(parent) = parent {
                     let kept = match standing {
@@ -169,10 +171,6 @@ impl Server {
         flags.contains(Flags::CURRENT_UTC_OFFSET_VALID).then_some(announce.current_utc_offset)
     }
 
-    fn parent(&self) -> Option<&Parent> {
-        self.upstream.as_ref()?.parent.as_ref()
-    }
-
     /// `None` of a grandmaster without a primary reference.
     pub(super) fn standing(&self) -> Option<Standing> {
         if let Some(upstream) = &self.upstream {
@@ -184,7 +182,9 @@ impl Server {
             None => Standing::Locked,
             Some(clock) if clock.synchronised => Standing::Locked,
             Some(_) if !self.settled => Standing::FreeRunning,
-            Some(clock) if clock.max_error.as_nanos() <= auto.holdover_limit_ns.into() => Standing::Holdover,
+            Some(clock) if clock.max_error <= Duration::from_nanos(auto.holdover_limit_ns) => {
+                Standing::Holdover
+            }
             Some(_) => Standing::HoldoverOut,
         })
     }

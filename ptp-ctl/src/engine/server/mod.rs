@@ -144,7 +144,10 @@ impl Server {
         let Some(service) = Service::of(message_type) else { return };
         let left = expires.since(now).as_secs().try_into().unwrap_or(u32::MAX);
         if left > 0 {
-            self.clients.grant(now, (client, port_identity), service, log_interval, left);
+            let key = (client, port_identity);
+            let before = self.clients.find(key).and_then(|id| self.clients.get(id)?.log_interval(service));
+            self.promise(service, before, Some(log_interval));
+            self.clients.grant(now, key, service, log_interval, left);
         }
     }
 
