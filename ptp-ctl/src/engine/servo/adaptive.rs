@@ -31,6 +31,10 @@ pub struct AdaptiveServo {
     /// The clock was stepped, or needed no step.
     set: bool,
     last: Option<f64>,
+    /// The estimate that was last steered by.
+    known: Option<Tracking>,
+    /// The estimator knows nothing of what was known then.
+    begun_anew: bool,
     locked: bool,
     /// It was locked once: from then on it is never slewed faster than allowed.
     arrived: bool,
@@ -46,6 +50,8 @@ impl AdaptiveServo {
             compensation_ppb: config.initial_frequency_ppb,
             set: false,
             last: None,
+            known: None,
+            begun_anew: false,
             locked: false,
             arrived: false,
             settled: 0,
@@ -72,6 +78,16 @@ impl AdaptiveServo {
         }
     }
 
+    /// Whether a locked clock is surer by itself, from the last estimate that it was steered by, than by this one, which does
+    /// not contradict that: an estimator that began anew has to learn first what is known already.
+    fn knows_better(&self, tracking: &Tracking) -> bool {
+        let Some(known) = self.known.filter(|_| self.begun_anew && self.locked) else {
+            return false;
+        };
+        let alone = known.bound_ns + known.frequency_bound_ppb * (tracking.at - known.at);
+        tracking.bound_ns > alone && tracking.offset_ns.abs() <= tracking.bound_ns + alone
+    }
+
     /// Whether so large an offset is to be stepped away: the first one, and one that is beyond doubt.
     fn wants_step(&self, tracking: &Tracking) -> bool {
         let offset = tracking.offset_ns.abs();
@@ -86,6 +102,17 @@ impl AdaptiveServo {
 
 impl Servo for AdaptiveServo {
     fn estimate(&mut self, tracking: Tracking) -> Option<Decision> {
+        if self.last.is_some_and(|last| tracking.at < last) {
+            // Another estimator's time: how long ago the last one was is not known, but it was just before.
+            self.last = None;
+            self.begun_anew = true;
+            self.known = self.known.map(|known| Tracking { at: tracking.at, ..known });
+        }
+        if self.knows_better(&tracking) {
+            self.last = Some(tracking.at);
+            return Some(self.hold());
+        }
+        self.begun_anew = false;
         self.compensation_ppb = self.clamp(self.config.initial_frequency_ppb - tracking.frequency_ppb);
         if self.wants_step(&tracking) {
             self.set = true;
@@ -102,6 +129,7 @@ impl Servo for AdaptiveServo {
             return Some(Decision::Hold);
         }
         self.last = Some(tracking.at);
+        self.known = Some(tracking);
         self.judge(&tracking);
         let slew = tracking.offset_ns / SLEW_TIME.max(SLEW_INTERVALS * interval);
         let most = if self.arrived { self.config.max_slew_ppb } else { 2.0 * self.config.max_frequency_ppb };
@@ -117,6 +145,8 @@ impl Servo for AdaptiveServo {
     fn restart(&mut self) {
         self.set = false;
         self.last = None;
+        self.known = None;
+        self.begun_anew = false;
         self.locked = false;
         self.arrived = false;
         self.settled = 0;

@@ -45,7 +45,7 @@ pub struct Measurement {
 /// What is known of the local clock now, from all packets of the server in use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tracking {
-    /// Now, s, of any epoch.
+    /// Now, s, of any epoch; where it goes back, the estimate is another estimator's.
     pub at: f64,
     /// Local clock minus server's, ns.
     pub offset_ns: f64,
