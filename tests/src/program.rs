@@ -11,8 +11,9 @@ use tempfile::TempDir;
 
 /// Names the program to test; without it, the one beside the test's own directory is taken.
 pub const PTP_CTL: &str = "PTP_CTL";
-/// A debug build on a loaded machine loads, attaches and binds in less.
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// A debug build on a loaded machine loads, attaches and binds in less; so does the emulated one, whose kernel takes seconds to
+/// verify the XDP program.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// A command that shall report and end has this long.
 const RUN_TIMEOUT: Duration = Duration::from_secs(20);
 
