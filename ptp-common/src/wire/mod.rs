@@ -34,7 +34,7 @@ mod flags;
 mod follow_up;
 mod header;
 mod identity;
-mod management;
+pub mod management;
 mod message;
 mod message_type;
 pub mod offset;

@@ -174,6 +174,7 @@ pub(super) struct RawCommon<'a> {
     pub(super) dscp: i64,
     pub(super) bpffs: &'a Path,
     pub(super) run_dir: &'a Path,
+    pub(super) management_socket: Option<&'a Path>,
     pub(super) json: bool,
 }
 
@@ -217,6 +218,10 @@ impl RawCommon<'_> {
             dscp: check.range("dscp", self.dscp, 0..=63, "; 56 is the usual one for PTP")?,
             bpffs: check.directory("bpffs", self.bpffs)?,
             run_dir: check.directory("run-dir", self.run_dir)?,
+            management_socket: self
+                .management_socket
+                .map(|path| check.directory("management-socket", path))
+                .transpose()?,
             json: self.json,
         })
     }

@@ -141,6 +141,9 @@ pub struct ClientOptions {
     /// Write the stamps of every exchange into this file, which is overwritten: `ptp-ctl simulate` can replay its delays
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// UNIX socket that answers management requests as ptp4l does, for linuxptp's `pmc -s PATH`; ptp4l's own is /var/run/ptp4l
+    #[arg(long, value_name = "PATH")]
+    pub management_socket: Option<PathBuf>,
     /// Report as JSON lines on standard output
     #[arg(long)]
     pub json: bool,
@@ -190,6 +193,7 @@ impl Default for ClientOptions {
             run_dir: DEFAULT_RUN_DIR.into(),
             state_dir: DEFAULT_STATE_DIR.into(),
             record: None,
+            management_socket: None,
             json: false,
         }
     }
@@ -425,6 +429,7 @@ impl ClientOptions {
             dscp: self.dscp,
             bpffs: &self.bpffs,
             run_dir: &self.run_dir,
+            management_socket: self.management_socket.as_deref(),
             json: self.json,
         }
     }

@@ -143,6 +143,8 @@ pub struct Common {
     pub bpffs: PathBuf,
     /// Where the controller's UNIX socket goes.
     pub run_dir: PathBuf,
+    /// Where management requests are answered.
+    pub management_socket: Option<PathBuf>,
     /// Reports as JSON lines on standard output.
     pub json: bool,
 }

@@ -121,6 +121,9 @@ pub struct ServerOptions {
     /// Directory of the socket that `stats` asks
     #[arg(long, value_name = "DIR", default_value_os_t = defaults().run_dir)]
     pub run_dir: PathBuf,
+    /// UNIX socket that answers management requests as ptp4l does, for linuxptp's `pmc -s PATH`; ptp4l's own is /var/run/ptp4l
+    #[arg(long, value_name = "PATH")]
+    pub management_socket: Option<PathBuf>,
     /// Report as JSON lines on standard output
     #[arg(long)]
     pub json: bool,
@@ -163,6 +166,7 @@ impl Default for ServerOptions {
             dscp: 56,
             bpffs: DEFAULT_BPFFS.into(),
             run_dir: DEFAULT_RUN_DIR.into(),
+            management_socket: None,
             json: false,
         }
     }
@@ -314,6 +318,7 @@ impl ServerOptions {
             dscp: self.dscp,
             bpffs: &self.bpffs,
             run_dir: &self.run_dir,
+            management_socket: self.management_socket.as_deref(),
             json: self.json,
         }
     }

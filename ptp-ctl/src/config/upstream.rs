@@ -98,6 +98,7 @@ fn of_the_clock(check: &Checker, client: &ClientOptions) -> Result<(), ConfigErr
         ("also-system-clock", client.also_system_clock != plain.also_system_clock),
         ("bpffs", client.bpffs != plain.bpffs),
         ("run-dir", client.run_dir != plain.run_dir),
+        ("management-socket", client.management_socket != plain.management_socket),
         ("json", client.json != plain.json),
     ] {
         if differs {

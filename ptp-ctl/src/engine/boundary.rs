@@ -6,9 +6,11 @@
 
 use super::client::{Client, Parent, State, targets};
 use super::config::{ClientConfig, ServerConfig};
+use super::management::DataSets;
 use super::server::{Server, Standing, Upstream};
 use super::servo::Decision;
 use super::{Engine, Input, Instant, Output, TxToken};
+use ptp_common::wire::management::{CurrentDs, TimeStatusNp};
 use ptp_common::wire::{Body, Message};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -150,6 +152,24 @@ impl Boundary {
     fn is_in_specification(&self, now: Instant) -> bool {
         let bound = self.parent.as_ref().and_then(|parent| self.client.error_bound_ns(now, parent));
         bound.is_some_and(|bound| bound + self.second_clock_error_ns <= self.holdover_limit_ns as f64)
+    }
+
+    /// For management: the data set that is announced, and the client's measurements.
+    pub fn data_sets(&self, now: Instant) -> DataSets {
+        let upstream = self.client.data_sets(now);
+        let mut data_sets = self.server.data_sets();
+        data_sets.default.number_ports = 2;
+        data_sets.current = CurrentDs { steps_removed: data_sets.current.steps_removed, ..upstream.current };
+        data_sets.time_status = TimeStatusNp {
+            gm_present: data_sets.time_status.gm_present,
+            gm_identity: data_sets.time_status.gm_identity,
+            ..upstream.time_status
+        };
+        if data_sets.time_status.gm_present {
+            data_sets.parent.parent_port_identity = upstream.parent.parent_port_identity;
+        }
+        data_sets.ports.extend(upstream.ports);
+        data_sets
     }
 
     /// Whom a message is for that came to a port of both sides.

@@ -9,6 +9,8 @@ pub mod config;
 mod counters;
 pub mod estimator;
 pub mod event;
+pub mod management;
+mod messages;
 mod packet;
 mod path;
 pub mod select;
@@ -18,6 +20,7 @@ mod time;
 mod timeline;
 pub mod timers;
 
+pub use messages::MessageCounts;
 pub use packet::Packet;
 pub use time::Instant;
 

@@ -132,6 +132,9 @@ pub struct Counters {
     /// Of a boundary clock: what the port and the client count that face its servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<UpstreamCounters>,
+    /// With `--management-socket`: management requests, by what became of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub management: Option<CounterSet>,
     /// Clock calls that failed.
     pub clock: CounterSet,
 }

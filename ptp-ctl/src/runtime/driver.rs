@@ -5,6 +5,7 @@ use super::counters::Counters;
 use super::drift::Drift;
 use super::guard::ClockGuard;
 use super::intake::{drain, reading, receive};
+use super::management::{self, ManagementSocket};
 use super::notify;
 use super::plane::Plane;
 use super::questions::Searching;
@@ -51,6 +52,8 @@ pub(super) struct Driver {
     /// The XDP data plane; without it, event messages come from the sockets.
     pub(super) plane: Option<Plane>,
     pub(super) control: Control,
+    /// With `--management-socket`.
+    pub(super) management: Option<ManagementSocket>,
     pub(super) reporter: Reporter,
     pub(super) start: Start,
     pub(super) monotonic: Monotonic,
@@ -126,6 +129,8 @@ enum Wake {
     Work,
     /// Somebody asks something.
     Reader(Reader),
+    /// A management message came in.
+    Management(management::Request),
     /// A signal.
     Stop,
 }
@@ -176,6 +181,7 @@ impl Driver {
             match self.wait(rests).await? {
                 Wake::Work => {}
                 Wake::Reader(reader) => self.take_question(reader),
+                Wake::Management(request) => self.answer_management(&request),
                 Wake::Stop => break,
             }
         }
@@ -331,10 +337,25 @@ impl Driver {
 
     /// Sleeps until there is something to do; with `block` false only looks.
     async fn wait(&mut self, block: bool) -> anyhow::Result<Wake> {
-        let Self { sockets, plane, control, timer, signals: [interrupt, terminate], upstream, .. } = self;
+        let Self {
+            sockets,
+            plane,
+            control,
+            management,
+            timer,
+            signals: [interrupt, terminate],
+            upstream,
+            ..
+        } = self;
         let other = async {
             match upstream {
                 Some(port) => port.ready().await,
+                None => std::future::pending().await,
+            }
+        };
+        let asked = async {
+            match management {
+                Some(management) => management.request().await,
                 None => std::future::pending().await,
             }
         };
@@ -356,6 +377,13 @@ impl Driver {
                     Ok(Wake::Work)
                 }
             },
+            request = asked => Ok(request.map_or_else(
+                |error| {
+                    tracing::debug!(%error, "a management request could not be read");
+                    Wake::Work
+                },
+                Wake::Management,
+            )),
             () = std::future::ready(()), if !block => Ok(Wake::Work),
             ready = ring => ready.map(|()| Wake::Work),
             ready = sockets.ready() => ready.map(|_| Wake::Work).context("cannot wait for packets"),
@@ -530,6 +558,7 @@ impl Driver {
                 tx: self.counters.tx(&sockets),
                 engine: self.role.counters(),
                 upstream: self.upstream_counters(),
+                management: self.management.as_ref().map(ManagementSocket::counters),
                 clock: self.counters.clock(),
             },
             history: self.reporter.history(),

@@ -6,6 +6,7 @@ mod drift;
 mod driver;
 mod guard;
 mod intake;
+mod management;
 mod notify;
 mod plane;
 mod questions;

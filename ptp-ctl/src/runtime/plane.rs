@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::{self, Common, DEFAULT_BPFFS, ServerSettings};
 use crate::dataplane::{DataPlane, DataPlaneError, Grant, Options, ReceivedEvent, probe};
 use crate::engine::server::Templates;
-use crate::engine::{Instant, Packet};
+use crate::engine::{Instant, MessageCounts, Packet};
 use crate::net::{driver, interface_addresses, interface_mac};
 use crate::report::CounterSet;
 use anyhow::Context;
@@ -186,6 +186,22 @@ impl Plane {
     /// The program answers Delay_Req itself.
     pub(super) fn answers(&self) -> bool {
         self.server.as_ref().is_some_and(|server| server.answers)
+    }
+
+    /// Messages that the program took and sent without us: Delay_Req that it answered, and what the massive plane sends.
+    pub(super) fn messages(&self) -> MessageCounts {
+        let count = |counters: &[(&str, u64)], wanted| {
+            counters.iter().find(|(name, _)| *name == wanted).map_or(0, |(_, count)| *count)
+        };
+        let answered = count(&self.data_plane.counters().unwrap_or_default(), "answered");
+        let fan_out = self.data_plane.fan_out_counters().unwrap_or_default();
+        let mut messages = MessageCounts::default();
+        let index = |message_type: MessageType| usize::from(message_type.nibble());
+        messages.received[index(MessageType::DelayReq)] = answered;
+        messages.sent[index(MessageType::DelayResp)] = answered;
+        messages.sent[index(MessageType::Sync)] = count(&fan_out, "sync_sent");
+        messages.sent[index(MessageType::Announce)] = count(&fan_out, "announce_sent");
+        messages
     }
 
     /// What the data plane still serves for a server that was killed.

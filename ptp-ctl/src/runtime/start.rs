@@ -5,6 +5,7 @@ use super::counters::Counters;
 use super::drift::Drift;
 use super::driver::{Driver, Schedule};
 use super::guard::ClockGuard;
+use super::management::ManagementSocket;
 use super::plane::Plane;
 use super::role::Role;
 use super::second_clock::SecondClock;
@@ -108,6 +109,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
     let mut driver = Driver {
         role: Role::new(turn.instant, role, &local),
         control: Control::listen(path)?,
+        management: common.management_socket.as_deref().map(ManagementSocket::open).transpose()?,
         reporter: Reporter::new(sink).with_record(open_record(role)?),
         timer: Timer::new()?,
         signals: [

@@ -48,6 +48,8 @@ enum Counterpart {
     MajorSdoId,
     /// One of two words of ours, for 0 and 1.
     Switch(&'static str, [&'static str; 2]),
+    /// The same path.
+    Path(&'static str),
     /// `hardware` or `software` (or what comes near to them) become the clock.
     TimeStamping,
     /// Taken account of in another place, or the same with us in any case.
@@ -66,6 +68,7 @@ const OPTIONS: &[(&str, Counterpart, &[RoleName])] = &[
     ("ptp_minor_version", Counterpart::Integer("minor-version"), BOTH),
     ("dscp_event", Counterpart::Integer("dscp"), BOTH),
     ("time_stamping", Counterpart::TimeStamping, BOTH),
+    ("uds_address", Counterpart::Path("management-socket"), BOTH),
     ("priority1", Counterpart::Integer("priority1"), SERVER),
     ("priority2", Counterpart::Integer("priority2"), SERVER),
     ("clockClass", Counterpart::Integer("clock-class"), SERVER),
@@ -247,6 +250,7 @@ impl Entry<'_> {
             }
             Counterpart::MajorSdoId => set("sdo-id", (self.integer()? << 8).into()),
             Counterpart::Switch(key, words) => set(key, words[usize::from(self.integer()? != 0)].into()),
+            Counterpart::Path(key) => set(key, self.value.into()),
             Counterpart::TimeStamping => match self.value {
                 "hardware" => set("clock", "phc".into()),
                 "software" => set("clock", "system".into()),

@@ -10,7 +10,7 @@ use crate::engine::config::{LocalTimescale, ServerEntry, Standby};
 use crate::engine::event::Reason;
 use crate::engine::path::PathSequence;
 use crate::engine::timers::{TimerTable, interval};
-use ptp_common::time::Interval;
+use ptp_common::time::{Interval, Timestamp};
 use ptp_common::wire::{Announce, ClockIdentity, Flags, Message, MessageType, PortIdentity};
 use std::time::Duration;
 
@@ -149,6 +149,8 @@ pub(super) struct Association {
     last_answered: Option<u16>,
     /// Offset and path delay of the last exchange, ns.
     pub(super) measured: Option<(f64, f64)>,
+    /// What the local clock read when the Sync of that one came in.
+    pub(super) ingress: Option<Timestamp>,
     /// How much its delays vary.
     pub(super) variation: Variation,
     pub(super) complete: u64,
@@ -192,6 +194,7 @@ impl Association {
             unanswered: 0,
             last_answered: None,
             measured: None,
+            ingress: None,
             variation: Variation::default(),
             complete: 0,
             loss: None,

@@ -128,6 +128,7 @@ impl Client {
         let offset_ns = offset_ns - self.config.delay_asymmetry_ns as f64;
         let association = &mut self.associations[index];
         association.measured = Some((offset_ns, path_delay_ns));
+        association.ingress = Some(exchange.t2);
         association.variation.take(path_delay_ns);
         association.complete += 1;
         if association.prove() && !self.config.wait_to_restore.is_zero() {

@@ -8,6 +8,7 @@ mod exchange;
 mod follow;
 mod holdover;
 mod loss;
+mod management;
 mod negotiate;
 mod receive;
 mod record;
@@ -31,7 +32,7 @@ use super::event::{Event, Kind, Reason};
 use super::servo::{self, Servo};
 use super::timeline::Timeline;
 use super::timers::interval;
-use super::{Engine, Input, Instant, Output, Packet, TxToken};
+use super::{Engine, Input, Instant, MessageCounts, Output, Packet, TxToken};
 use association::{Association, Silence, Surroundings, Timer};
 use bridge::Bridge;
 use holdover::Reference;
@@ -121,6 +122,7 @@ pub struct Client {
     outputs: VecDeque<Output>,
     counts: Counts,
     malformed: [u64; ParseError::COUNT],
+    messages: MessageCounts,
     random: fastrand::Rng,
     closed: bool,
 }
@@ -151,6 +153,7 @@ impl Client {
             outputs: VecDeque::with_capacity(64),
             counts: Counts::default(),
             malformed: [0; ParseError::COUNT],
+            messages: MessageCounts::default(),
             random: fastrand::Rng::with_seed(config.port.seed),
             closed: false,
             config,
@@ -341,6 +344,9 @@ impl Client {
 
 impl Engine for Client {
     fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if let Input::Received { bytes, .. } = input {
+            self.messages.count_received(bytes);
+        }
         match input {
             // Acknowledgements of the last CANCEL.
             Input::Received { bytes, from, channel, rx } if self.closed => {
@@ -381,7 +387,9 @@ impl Engine for Client {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        self.messages.count_sent(output.as_ref());
+        output
     }
 
     fn is_finished(&self) -> bool {

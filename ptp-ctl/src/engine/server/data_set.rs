@@ -189,7 +189,7 @@ impl Server {
         })
     }
 
-    fn own_announce(&self) -> Announce {
+    pub(super) fn own_announce(&self) -> Announce {
         let mut announce = Announce {
             origin_timestamp: Timestamp::ZERO,
             current_utc_offset: self.kernel_tai_offset.unwrap_or(0),

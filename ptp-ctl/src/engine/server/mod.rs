@@ -2,6 +2,7 @@
 
 mod clients;
 mod data_set;
+mod management;
 mod negotiate;
 mod policy;
 mod prefix;
@@ -21,7 +22,7 @@ use super::config::ServerConfig;
 use super::counters::counters;
 use super::event::{Event, Kind, Reason};
 use super::path::PathSequence;
-use super::{Engine, Input, Instant, KernelClock, Output, Packet, TxToken};
+use super::{Engine, Input, Instant, KernelClock, MessageCounts, Output, Packet, TxToken};
 use arrayvec::ArrayVec;
 use clients::{Client, ClientId, Clients, Due, Key, Service};
 use policy::Promises;
@@ -101,6 +102,7 @@ pub struct Server {
     outputs: VecDeque<Output>,
     counts: Counts,
     malformed: [u64; ParseError::COUNT],
+    messages: MessageCounts,
     closed: bool,
 }
 
@@ -121,6 +123,7 @@ impl Server {
             outputs: VecDeque::with_capacity(64),
             counts: Counts::default(),
             malformed: [0; ParseError::COUNT],
+            messages: MessageCounts::default(),
             closed: false,
             config,
         }
@@ -451,6 +454,9 @@ impl Engine for Server {
         if self.closed {
             return;
         }
+        if let Input::Received { bytes, .. } = input {
+            self.messages.count_received(bytes);
+        }
         match input {
             Input::Received { bytes, from, channel, rx } => self.received(now, bytes, from, channel, rx),
             Input::Sent { token, tx } => self.sent(token, tx),
@@ -484,7 +490,9 @@ impl Engine for Server {
         if self.closed && self.outputs.is_empty() {
             self.dismiss_one();
         }
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        self.messages.count_sent(output.as_ref());
+        output
     }
 }
 

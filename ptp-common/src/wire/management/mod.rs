@@ -1,5 +1,16 @@
 //! Management (15.4.1).
 
+mod data_set;
+mod tlv;
+mod unicast_table;
+
+pub use data_set::{
+    CurrentDs, DataSet, DataSetError, DefaultDs, ParentDs, PortDs, PortState, PortStatsNp, TimePropertiesDs,
+    TimeStatusNp,
+};
+pub use tlv::{ManagementError, ManagementTlv, management_id};
+pub use unicast_table::{UnicastMaster, UnicastMasterTableNp, UnicastState};
+
 use super::body::Reserved;
 use super::cursor::{Reader, Writer};
 use super::{EmitError, ParseError, PortIdentity};
@@ -13,8 +24,22 @@ pub struct Management {
     pub starting_boundary_hops: u8,
     /// boundaryHops.
     pub boundary_hops: u8,
-    /// actionField, 4 bits: 0 GET, 1 SET, 2 RESPONSE, 3 COMMAND, 4 ACKNOWLEDGE.
+    /// actionField, 4 bits: one of [`action`], or reserved.
     pub action: u8,
+}
+
+/// actionField (15.4.1.6).
+pub mod action {
+    /// GET: the requester wants to know.
+    pub const GET: u8 = 0;
+    /// SET: it wants something changed.
+    pub const SET: u8 = 1;
+    /// RESPONSE, to GET and SET.
+    pub const RESPONSE: u8 = 2;
+    /// COMMAND: it wants something done.
+    pub const COMMAND: u8 = 3;
+    /// ACKNOWLEDGE, of a COMMAND.
+    pub const ACKNOWLEDGE: u8 = 4;
 }
 
 pub(super) const LENGTH: usize = 14;
