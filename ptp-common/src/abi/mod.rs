@@ -6,6 +6,7 @@
 mod clients;
 mod fan_out;
 mod serving;
+mod time_page;
 
 pub use clients::{
     Bucket, Client, DELAY_REQ_BURST, MAX_CLIENTS, PLACES, PROBES, SERVICE_ANNOUNCE, SERVICE_DELAY_RESP,
@@ -13,6 +14,7 @@ pub use clients::{
 };
 pub use fan_out::{DUE_LENGTH, Due, FanOutCounter, LIVE_FRAME_LENGTH, MAX_NEXT_HOPS, NextHop};
 pub use serving::{ServedTime, Serving};
+pub use time_page::{NoTime, SEQUENCE, TimePage, TimePageError, TimeSpan, TimeState};
 
 /// Raised with every change of a layout or of the meaning of a field in this module.
 pub const ABI_VERSION: u32 = 3;

@@ -16,6 +16,40 @@ pub struct ClockQuality {
     pub offset_scaled_log_variance: u16,
 }
 
+impl ClockQuality {
+    /// clockAccuracy as ns, rounded up (table 5): no further is the clock from the true time; `None` where it does not say.
+    pub const fn accuracy_ns(&self) -> Option<u64> {
+        const US: u64 = 1_000;
+        const MS: u64 = 1_000_000;
+        const S: u64 = 1_000_000_000;
+        Some(match self.clock_accuracy {
+            // 1 ps to 1 ns.
+            0x17..=0x1d => 1,
+            0x1e => 3,
+            0x1f => 10,
+            0x20 => 25,
+            0x21 => 100,
+            0x22 => 250,
+            0x23 => US,
+            0x24 => 2_500,
+            0x25 => 10 * US,
+            0x26 => 25 * US,
+            0x27 => 100 * US,
+            0x28 => 250 * US,
+            0x29 => MS,
+            0x2a => 2_500 * US,
+            0x2b => 10 * MS,
+            0x2c => 25 * MS,
+            0x2d => 100 * MS,
+            0x2e => 250 * MS,
+            0x2f => S,
+            0x30 => 10 * S,
+            // More than 10 s; reserved; unknown.
+            _ => return None,
+        })
+    }
+}
+
 /// The body of an Announce. The flags that belong to it are in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announce {

@@ -6,6 +6,7 @@ mod client;
 mod clients;
 mod config;
 mod detach;
+mod now;
 mod pages;
 mod run;
 mod server;
@@ -52,6 +53,8 @@ enum Command {
     Stats(stats::Args),
     /// Show whom the server on an interface serves: totals, and the busiest clients
     Clients(clients::Args),
+    /// Tell what time it is by a client, and how sure that is: earliest and latest
+    Now(now::Args),
     /// Play a network and a clock under virtual time, with the same engine and servo as on real packets
     Simulate(simulate::Args),
     /// Show what this kernel and NIC can do, or find mistakes in a configuration file
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Clients(args) => clients::run(args),
+        Command::Now(args) => now::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Check(args) => check::run(args),
         Command::Config(args) => config::run(args),

@@ -43,6 +43,11 @@ pub fn monotonic_nanos() -> u64 {
     read(ClockId::CLOCK_MONOTONIC)
 }
 
+/// CLOCK_MONOTONIC_RAW, which nobody steers, ns.
+pub fn monotonic_raw_nanos() -> u64 {
+    read(ClockId::CLOCK_MONOTONIC_RAW)
+}
+
 /// CLOCK_REALTIME, ns since 1970.
 pub fn realtime_nanos() -> u64 {
     read(ClockId::CLOCK_REALTIME)

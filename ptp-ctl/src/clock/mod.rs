@@ -11,14 +11,18 @@ mod none;
 mod phc;
 mod sys;
 mod system;
+mod time_page;
 mod virtual_clock;
 
 pub use cross::{CrossStamp, CrossStamps};
 pub use error::ClockError;
-pub use kernel::{KernelState, kernel_state, kernel_tai_offset, monotonic_nanos, realtime_nanos};
+pub use kernel::{
+    KernelState, kernel_state, kernel_tai_offset, monotonic_nanos, monotonic_raw_nanos, realtime_nanos,
+};
 pub use none::NoClock;
 pub use phc::Phc;
 pub use system::SystemClock;
+pub use time_page::{TimePageReader, TimePageWriter};
 pub use virtual_clock::VirtualClock;
 
 use ptp_common::time::{Interval, RawStamp, Timestamp};

@@ -144,6 +144,9 @@ pub struct ClientOptions {
     /// UNIX socket that answers management requests as ptp4l does, for linuxptp's `pmc -s PATH`; ptp4l's own is /var/run/ptp4l
     #[arg(long, value_name = "PATH")]
     pub management_socket: Option<PathBuf>,
+    /// File in which programs find the time and its bound; unless said, beside the socket that `stats` asks, where `now` looks
+    #[arg(long, value_name = "FILE")]
+    pub time_page: Option<PathBuf>,
     /// Report as JSON lines on standard output
     #[arg(long)]
     pub json: bool,
@@ -193,6 +196,7 @@ impl Default for ClientOptions {
             run_dir: DEFAULT_RUN_DIR.into(),
             state_dir: DEFAULT_STATE_DIR.into(),
             record: None,
+            time_page: None,
             management_socket: None,
             json: false,
         }
@@ -213,6 +217,8 @@ pub struct ClientSettings {
     pub state_dir: PathBuf,
     /// Where the stamps of every exchange go.
     pub record: Option<PathBuf>,
+    /// Where programs find the time and its bound.
+    pub time_page: Option<PathBuf>,
     log_announce_interval: i8,
     log_sync_interval: i8,
     log_delay_resp_interval: i8,
@@ -313,6 +319,11 @@ impl ClientOptions {
             servers: self.servers(&check)?,
             state_dir: check.directory("state-dir", &self.state_dir)?,
             record: self.record.clone(),
+            time_page: self
+                .time_page
+                .as_deref()
+                .map(|path| check.directory("time-page", path))
+                .transpose()?,
             log_announce_interval: check.range(
                 "log-announce-interval",
                 self.log_announce_interval,

@@ -12,6 +12,7 @@ use super::questions::Searching;
 use super::role::Role;
 use super::second_clock::SecondClock;
 use super::system_clock::{self, SystemSide, Utc};
+use super::time_page::TimeKeeper;
 use super::timer::{Monotonic, Now, Periodic, Timer};
 use super::upstream::UpstreamPort;
 use crate::clock::{Clock, ClockError, realtime_nanos};
@@ -54,6 +55,8 @@ pub(super) struct Driver {
     pub(super) control: Control,
     /// With `--management-socket`.
     pub(super) management: Option<ManagementSocket>,
+    /// Of a client.
+    pub(super) time_page: Option<TimeKeeper>,
     pub(super) reporter: Reporter,
     pub(super) start: Start,
     pub(super) monotonic: Monotonic,
@@ -295,6 +298,7 @@ impl Driver {
                 plane.heartbeat(now);
             }
             self.serve();
+            self.tell_time();
         }
         if self.schedule.guard.take(now) {
             self.look_at_clock()?;
@@ -394,6 +398,7 @@ impl Driver {
 
     /// Does everything that the engine asks for.
     pub(super) fn perform(&mut self) {
+        let mut measured = false;
         while let Some((side, output)) = self.role.poll_output() {
             match output {
                 // Nothing in it depends on when it leaves: it may wait for the rest of the batch.
@@ -414,9 +419,15 @@ impl Driver {
                         plane.revoke(client, port_identity, message_type);
                     }
                 }
-                Output::Sample(sample) => self.reporter.sample(realtime_nanos(), &sample),
+                Output::Sample(sample) => {
+                    measured |= sample.selected;
+                    self.reporter.sample(realtime_nanos(), &sample);
+                }
                 Output::Event(event) => self.reporter.event(realtime_nanos(), event),
             }
+        }
+        if measured {
+            self.tell_time();
         }
         self.sockets.flush();
         if let Some(port) = &mut self.upstream {

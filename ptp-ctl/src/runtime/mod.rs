@@ -18,6 +18,7 @@ mod start;
 mod supervise;
 mod sync_plane;
 mod system_clock;
+mod time_page;
 mod timer;
 mod upstream;
 mod watch;
@@ -30,7 +31,7 @@ pub use control::Question;
 use crate::config::{Settings, XdpAttachMode};
 use crate::dataplane::Mode;
 use anyhow::Context;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Runs a client or a server until SIGINT or SIGTERM.
 ///
@@ -50,6 +51,14 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
 /// No such interface, or a controller that does not answer.
 pub fn ask_running(run_dir: &Path, interface: &str, question: &Question) -> anyhow::Result<Option<Vec<u8>>> {
     control::ask(&control::path(run_dir, interface)?, question)
+}
+
+/// Where the client that runs on this interface, in this network namespace, tells what time it is, unless it has a `time-page`.
+///
+/// # Errors
+/// There is no such interface.
+pub fn time_page_path(run_dir: &Path, interface: &str) -> anyhow::Result<PathBuf> {
+    Ok(control::path(run_dir, interface)?.with_extension("time"))
 }
 
 /// The mode as the data plane calls it.

@@ -12,9 +12,10 @@ use super::second_clock::SecondClock;
 use super::source;
 use super::sync_plane;
 use super::system_clock::SystemSide;
+use super::time_page::TimeKeeper;
 use super::timer::{Monotonic, Timer};
 use super::upstream::UpstreamPort;
-use crate::clock::{self, Timescale};
+use crate::clock::{self, TimePageWriter, Timescale};
 use crate::config::{self, ClientSettings, Common, DataPlaneKind, Local, Settings};
 use crate::dataplane::Grant;
 use crate::engine::Instant;
@@ -111,6 +112,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         control: Control::listen(path)?,
         management: common.management_socket.as_deref().map(ManagementSocket::open).transpose()?,
         reporter: Reporter::new(sink).with_record(open_record(role)?),
+        time_page: open_time_page(common, role)?,
         timer: Timer::new()?,
         signals: [
             signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
@@ -299,6 +301,18 @@ fn open_system_side(
         Some(_) => SystemSide::system_follows(index)?,
         None => SystemSide::phc_follows(index, frequency_ppb)?,
     }))
+}
+
+/// Where a client tells programs the time: named by its settings, or beside its socket.
+fn open_time_page(common: &Common, role: &config::Role) -> anyhow::Result<Option<TimeKeeper>> {
+    let Some(client) = role.client() else { return Ok(None) };
+    let path = match &client.time_page {
+        Some(path) => path.clone(),
+        None => super::time_page_path(&common.run_dir, &common.interface)?,
+    };
+    let writer = TimePageWriter::open(&path)
+        .with_context(|| format!("cannot write the time page {} (--time-page)", path.display()))?;
+    Ok(Some(TimeKeeper::new(writer)))
 }
 
 fn open_record(role: &config::Role) -> anyhow::Result<Option<Sink>> {

@@ -7,6 +7,7 @@ mod contract;
 mod exchange;
 mod follow;
 mod holdover;
+mod known;
 mod loss;
 mod management;
 mod negotiate;
@@ -16,6 +17,8 @@ mod recovery;
 mod status;
 mod upstream;
 mod variation;
+
+pub use known::{AnnouncedTime, KnownTime};
 
 pub(in crate::engine) use receive::targets;
 pub use record::{Record, Stamps};
