@@ -5,17 +5,12 @@ use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray};
 use ptp_common::abi::{
-    self, Bucket, Client, Config, DELAY_REQ_BURST, PLACES, PROBES, SERVICE_DELAY_RESP, TICK_SHIFT,
-    interval_ns,
+    self, Client, Config, DELAY_REQ_BURST, PROBES, SERVICE_DELAY_RESP, TICK_SHIFT, interval_ns,
 };
 
 /// The loader gives it the size that is needed.
 #[map(name = "PTP_CLIENTS")]
 static CLIENTS: Array<Client> = Array::with_max_entries(1, BPF_F_MMAPABLE);
-
-/// The loader gives it the size that is needed.
-#[map(name = "PTP_BUCKETS")]
-static BUCKETS: Array<Bucket> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// When the next Delay_Req without a grant may be handed over, as [`Client::bucket_ns`] has it.
 #[map(name = "PTP_REPORTS")]
@@ -40,21 +35,16 @@ pub(crate) fn find(
     port_identity: Identity,
 ) -> Option<&'static mut Client> {
     let hash = abi::hash(config.hash_seed, address.0, port_identity.clock, port_identity.port);
-    let first = abi::bucket(hash, config.buckets);
+    let home = abi::home(hash, config.homes);
     for probe in 0..PROBES {
-        let bucket = BUCKETS.get(first + probe)?;
-        for slot in 0..PLACES {
-            let place = bucket.places[slot];
-            if place == 0 {
-                return None;
-            }
-            if let Some(index) = abi::client_of(place, hash)
-                && let Some(client) = at(index)
-                && Address::ipv6(&client.address, 0) == address
-                && Identity::read(&client.port_identity, 0) == port_identity
-            {
-                return Some(client);
-            }
+        let client = at(home + probe)?;
+        let owner = Address::ipv6(&client.address, 0);
+        let identity = Identity::read(&client.port_identity, 0);
+        if owner == address && identity == port_identity {
+            return Some(client);
+        }
+        if owner.is_unspecified() && identity.is_zero() {
+            return None;
         }
     }
     None

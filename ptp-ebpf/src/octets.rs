@@ -73,6 +73,11 @@ impl Address {
     }
 
     #[inline(always)]
+    pub(crate) fn is_unspecified(self) -> bool {
+        self.0[0] | self.0[1] == 0
+    }
+
+    #[inline(always)]
     pub(crate) fn is_mapped(self) -> bool {
         self.0[0] == 0 && self.0[1] & MAPPED_MASK == MAPPED
     }
@@ -112,5 +117,10 @@ impl Identity {
     #[inline(always)]
     pub(crate) fn read<const N: usize>(octets: &[u8; N], offset: usize) -> Self {
         Self { clock: read(octets, offset), port: read(octets, offset + 8) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_zero(self) -> bool {
+        self.clock == 0 && self.port == 0
     }
 }

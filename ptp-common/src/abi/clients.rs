@@ -1,17 +1,13 @@
-//! The table of a server's clients: dense entries of one cache line each, found over buckets of one cache line each.
+//! The table of a server's clients: an entry of one cache line each, where the hash of address and identity says or in one
+//! of the places behind it.
 //!
-//! A look-up costs one small line of the buckets, which mostly stay in the cache, and one of the entry; a stranger
-//! costs no more than the first. The controller writes both maps in place, the program reads them meanwhile: an entry
-//! is complete before its place appears in a bucket, and the place is gone before the entry is used for somebody else.
+//! So a look-up costs one line of memory, or a line and the one beside it: half of the places are empty. The controller
+//! writes the table in place and the program reads it meanwhile: an entry has no grant while its key is written.
 
-/// Most clients that a place can name.
-pub const MAX_CLIENTS: u32 = (1 << INDEX_BITS) - 1;
-/// Places of a bucket.
-pub const PLACES: usize = 16;
-/// Buckets that are looked at for one client, those behind the last one in use included.
-pub const PROBES: u32 = 4;
-/// A place that was taken once, in a bucket that was full: look-ups go on behind it. It names entry 0, nobody's.
-pub const TOMBSTONE: u32 = 1 << INDEX_BITS;
+/// Most clients that a table may be made for.
+pub const MAX_CLIENTS: u32 = (1 << 22) - 1;
+/// Places that are looked at for one client.
+pub const PROBES: u32 = 128;
 
 /// [`Client::expires`] counts CLOCK_MONOTONIC in ns, shifted right by this: 67 ms each, for nine years.
 pub const TICK_SHIFT: u32 = 26;
@@ -25,16 +21,15 @@ pub const SERVICE_SYNC: usize = 1;
 /// Index of Delay_Resp in the fields of [`Client`].
 pub const SERVICE_DELAY_RESP: usize = 2;
 
-const INDEX_BITS: u32 = 22;
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A client: two behind one address are two. Arrays are indexed by the `SERVICE_` constants.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// Its address, IPv4-mapped.
+    /// Its address, IPv4-mapped. Zero: nobody's.
     pub address: [u8; 16],
-    /// Its `sourcePortIdentity`.
+    /// Its `sourcePortIdentity`. In an entry that is nobody's, zero: no look-up needs to go on behind it.
     pub port_identity: [u8; 10],
     /// The granted logInterMessagePeriod, -7 to 6.
     pub log_intervals: [i8; 3],
@@ -55,14 +50,6 @@ pub struct Client {
     pub above_rate: u32,
 }
 
-/// Up to [`PLACES`] clients whose hash led here, from the first place on without a gap; 0 = empty.
-#[repr(C, align(64))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bucket {
-    /// Each as [`place`] makes it.
-    pub places: [u32; PLACES],
-}
-
 /// Of a client's address, clockIdentity and portNumber, each in the octets of the wire taken for the machine's words.
 #[inline(always)]
 pub fn hash(seed: u64, address: [u64; 2], clock_identity: u64, port_number: u16) -> u64 {
@@ -73,32 +60,15 @@ pub fn hash(seed: u64, address: [u64; 2], clock_identity: u64, port_number: u16)
     })
 }
 
-/// The first bucket, of `buckets`, for a hash.
+/// The first of the places, of `homes`, for a hash.
 #[inline(always)]
-pub const fn bucket(hash: u64, buckets: u32) -> u32 {
-    (((hash >> 32) * buckets as u64) >> 32) as u32
+pub const fn home(hash: u64, homes: u32) -> u32 {
+    (((hash >> 32) * homes as u64) >> 32) as u32
 }
 
-/// How many buckets that many clients need: they fill half of the places.
-pub const fn buckets(clients: u32) -> u32 {
-    clients / (PLACES as u32 / 2) + 1
-}
-
-/// What stands in a bucket for the client at `index`, 1 to [`MAX_CLIENTS`]: the index, and some bits of the hash, so that
-/// few others are looked at.
-#[inline(always)]
-pub const fn place(hash: u64, index: u32) -> u32 {
-    ((hash as u32) << INDEX_BITS) | index
-}
-
-/// The index in a place, if the place may be this client's.
-#[inline(always)]
-pub const fn client_of(place: u32, hash: u64) -> Option<u32> {
-    if (place ^ ((hash as u32) << INDEX_BITS)) >> INDEX_BITS == 0 {
-        Some(place & ((1 << INDEX_BITS) - 1))
-    } else {
-        None
-    }
+/// How many first places a table for that many clients has, twice as many; [`PROBES`] more are behind them.
+pub const fn homes(clients: u32) -> u32 {
+    if clients == 0 { 1 } else { 2 * clients }
 }
 
 /// 2^`log_interval` s in ns, for -9 to 30.

@@ -9,15 +9,15 @@ mod serving;
 mod time_page;
 
 pub use clients::{
-    Bucket, Client, DELAY_REQ_BURST, MAX_CLIENTS, PLACES, PROBES, SERVICE_ANNOUNCE, SERVICE_DELAY_RESP,
-    SERVICE_SYNC, TICK_SHIFT, TOMBSTONE, bucket, buckets, client_of, hash, interval_ns, place,
+    Client, DELAY_REQ_BURST, MAX_CLIENTS, PROBES, SERVICE_ANNOUNCE, SERVICE_DELAY_RESP, SERVICE_SYNC,
+    TICK_SHIFT, hash, home, homes, interval_ns,
 };
 pub use fan_out::{DUE_LENGTH, Due, FanOutCounter, LIVE_FRAME_LENGTH, MAX_NEXT_HOPS, NextHop};
 pub use serving::{ServedTime, Serving};
 pub use time_page::{NoTime, SEQUENCE, TimePage, TimePageError, TimeSpan, TimeState};
 
 /// Raised with every change of a layout or of the meaning of a field in this module.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// Names of the program and its maps, in the object and (for the maps) in bpffs.
 pub mod names {
@@ -33,10 +33,8 @@ pub mod names {
     pub const LOCAL: &str = "PTP_LOCAL";
     /// `HashMap<ServerKey, u32>`: whose Sync this machine's client takes. The value is not used.
     pub const SERVERS: &str = "PTP_SERVERS";
-    /// `Array<Client>`: everyone with a grant of this machine's server, and what was granted. Entry 0 is nobody's.
+    /// `Array<Client>`: everyone with a grant of this machine's server, and what was granted.
     pub const CLIENTS: &str = "PTP_CLIENTS";
-    /// `Array<Bucket>`: where in [`CLIENTS`] a client is.
-    pub const BUCKETS: &str = "PTP_BUCKETS";
     /// `Array<Serving>` with two entries: what a server answers and sends; `Controller::serving` says which holds.
     pub const SERVING: &str = "PTP_SERVING";
     /// `Array<NextHop>`: where Sync and Announce leave to. Entry 0 is nowhere.
@@ -74,8 +72,8 @@ pub struct Config {
     pub mode: u32,
     /// 1: loaded for its interface (device-bound), so that it can read the NIC's stamps; 0: not.
     pub device_bound: u32,
-    /// Entries of the map [`names::BUCKETS`] that are in use, at least 1.
-    pub buckets: u32,
+    /// First places in the map [`names::CLIENTS`], at least 1.
+    pub homes: u32,
     /// Starts every [`hash`]: nobody outside can choose whom a client collides with.
     pub hash_seed: u64,
 }

@@ -9,13 +9,12 @@ use ptp_common::abi::{ABI_VERSION, Config, Controller, LocalKey, NextHop, Server
 use std::path::Path;
 
 /// Those that are pinned: all of them.
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 11] = [
     names::CONFIG,
     names::CONTROLLER,
     names::LOCAL,
     names::SERVERS,
     names::CLIENTS,
-    names::BUCKETS,
     names::SERVING,
     names::NEXT_HOPS,
     names::DUE,
@@ -57,12 +56,11 @@ impl Maps {
         let config: Array<MapData, Plain<Config>> = typed(map(names::CONFIG)?, names::CONFIG)?;
         let Plain(config) = config.get(&0, 0).map_err(access(names::CONFIG))?;
         let clients = array(map(names::CLIENTS)?, names::CLIENTS)?;
-        let buckets = array(map(names::BUCKETS)?, names::BUCKETS)?;
         Ok(Self {
             controller: typed(map(names::CONTROLLER)?, names::CONTROLLER)?,
             local: typed(map(names::LOCAL)?, names::LOCAL)?,
             servers: typed(map(names::SERVERS)?, names::SERVERS)?,
-            clients: Clients::of(&clients, &buckets, &config)?,
+            clients: Clients::of(&clients, &config)?,
             serving: typed(map(names::SERVING)?, names::SERVING)?,
             next_hops: Some(typed(map(names::NEXT_HOPS)?, names::NEXT_HOPS)?),
             due: array(map(names::DUE)?, names::DUE)?,

@@ -83,16 +83,15 @@ fn load_maps(
         abi_version: ABI_VERSION,
         mode: mode.code(),
         device_bound: device_bound.into(),
-        buckets: abi::buckets(max_clients),
+        homes: abi::homes(max_clients),
         // Its keys are random.
         hash_seed: RandomState::new().hash_one(0),
     };
     // The kernel's types are not needed: the program uses none.
     let mut ebpf = EbpfLoader::new()
         .btf(None)
-        // Entry 0 is nobody's, and nowhere.
-        .map_max_entries(names::CLIENTS, max_clients + 1)
-        .map_max_entries(names::BUCKETS, config.buckets + PROBES)
+        .map_max_entries(names::CLIENTS, config.homes + PROBES)
+        // Entry 0 is nowhere.
         .map_max_entries(names::NEXT_HOPS, (max_clients + 1).min(MAX_NEXT_HOPS))
         .load(&object)
         .map_err(|error| DataPlaneError::Load(error.into()))?;

@@ -33,7 +33,7 @@ impl DataPlane {
     /// interface, whose Ethernet address is `ethernet`.
     pub fn start_fan_out(&mut self, ethernet: [u8; 6]) -> Result<(), DataPlaneError> {
         Feature::FanOut.check()?;
-        let entries = self.maps.clients.capacity() + 1;
+        let entries = self.maps.clients.entries();
         let next_hops =
             self.maps.next_hops.take().ok_or_else(|| {
                 DataPlaneError::BadObject(format!("{} is in use already", names::NEXT_HOPS))

@@ -11,7 +11,6 @@ use ptp_load::{ANSWER_COUNTERS, BINS, Client, Collecting, IP, MAX_CLIENTS, PTP, 
 const SYNC: u8 = 0x0;
 const DELAY_RESP: u8 = 0x9;
 const ANNOUNCE: u8 = 0xb;
-const SIGNALING: u8 = 0xc;
 
 #[map(name = "ANSWERS")]
 static ANSWERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(ANSWER_COUNTERS, 0);
@@ -49,18 +48,13 @@ fn collect(context: XdpContext) -> u32 {
         let now = unsafe { bpf_ktime_get_ns() };
         add(LATENCIES.get_ptr_mut(bin(now.wrapping_sub(be64(frame, PTP + 8)))));
     }
-    if collecting.intervals != 0 {
+    if collecting.intervals != 0 && (message_type == SYNC || message_type == ANNOUNCE) {
         let number = destination.wrapping_sub(collecting.first_address);
         if let Some(client) = CLIENTS.get_ptr_mut(number) {
             // SAFETY: answers to one client come in on one CPU at a time, or one count is lost.
             let client = unsafe { &mut *client };
-            match message_type {
-                SYNC => note(&mut client.streams[0], be16(frame, PTP + 30)),
-                ANNOUNCE => note(&mut client.streams[1], be16(frame, PTP + 30)),
-                DELAY_RESP => client.delay_resps += 1,
-                SIGNALING => client.signaling += 1,
-                _ => {}
-            }
+            let stream = if message_type == SYNC { &mut client.streams[0] } else { &mut client.streams[1] };
+            note(stream, be16(frame, PTP + 30));
         }
     }
     XDP_DROP
@@ -84,11 +78,11 @@ fn note(stream: &mut Stream, sequence_id: u16) {
             stream.longest_us = interval;
         }
         if sequence_id != stream.sequence_id.wrapping_add(1) {
-            stream.jumps += 1;
+            stream.jumps = stream.jumps.saturating_add(1);
         }
     }
     (stream.last_us, stream.sequence_id) = (now, sequence_id);
-    stream.count += 1;
+    stream.count = stream.count.saturating_add(1);
 }
 
 #[inline(always)]

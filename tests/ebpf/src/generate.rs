@@ -46,9 +46,9 @@ fn fill<const N: usize>(context: &XdpContext, lane: &mut Lane) -> bool {
         copy(frame, &lane.template, 64);
     }
     copy(frame, &lane.template, N - 32);
-    let client = lane.next;
+    let client = lane.first + lane.next;
     // Both are below the number of clients.
-    let next = client + lane.step;
+    let next = lane.next + lane.step;
     lane.next = if next >= lane.clients { next - lane.clients } else { next };
     let sequence_id = lane.sequence_id as u16;
     lane.sequence_id += 1;

@@ -59,9 +59,11 @@ pub struct Lane {
     pub template: [u8; MAX_FRAME],
     /// Octets in the frame: [`DELAY_REQ_FRAME`] or [`REQUEST_FRAME`].
     pub length: u32,
-    /// How many clients send.
+    /// The number of the first client that sends from here.
+    pub first: u32,
+    /// How many clients send from here.
     pub clients: u32,
-    /// The number of the client that sends next; the program goes on.
+    /// Who of them sends next, counted from the first; the program goes on.
     pub next: u32,
     /// What comes next is so much further on, around the circle of clients.
     pub step: u32,
@@ -80,7 +82,7 @@ pub struct Lane {
     /// Frames made; the program's.
     pub made: u64,
     /// Zero.
-    pub padding: [u64; 2],
+    pub padding: [u32; 3],
 }
 
 /// What is looked at in answers.
@@ -97,16 +99,12 @@ pub struct Collecting {
     pub padding: u32,
 }
 
-/// What a client received.
-#[repr(C)]
+/// What a client received: half of a cache line, for it is the clients' own work that this stands for.
+#[repr(C, align(32))]
 #[derive(Clone, Copy, Default)]
 pub struct Client {
     /// Sync, Announce.
     pub streams: [Stream; 2],
-    /// Delay_Resp.
-    pub delay_resps: u32,
-    /// Signaling.
-    pub signaling: u32,
 }
 
 /// Messages of one type to one client.
@@ -115,16 +113,16 @@ pub struct Client {
 pub struct Stream {
     /// CLOCK_MONOTONIC of the last one, µs.
     pub last_us: u32,
-    /// How many came.
-    pub count: u32,
     /// Shortest interval, µs; 0 before the second message.
     pub shortest_us: u32,
     /// Longest interval, µs.
     pub longest_us: u32,
     /// sequenceId of the last one.
     pub sequence_id: u16,
-    /// Messages that did not carry the sequenceId after the one before.
-    pub jumps: u16,
+    /// How many came; 255 is that or more.
+    pub count: u8,
+    /// Messages that did not carry the sequenceId after the one before; 255 is that or more.
+    pub jumps: u8,
 }
 
 /// Where a time in ns is counted: 16 bins for every power of two.

@@ -23,6 +23,17 @@ pub(super) const EMPTY: Client = Client {
     above_rate: 0,
 };
 
+/// Address and port identity.
+pub(super) fn key(words: &[AtomicU32]) -> super::Key {
+    let client = load(words);
+    (client.address, client.port_identity)
+}
+
+/// Has it no address?
+pub(super) fn is_nobodys(words: &[AtomicU32]) -> bool {
+    words.iter().take(size_of::<[u8; 16]>() / 4).all(|word| word.load(Relaxed) == 0)
+}
+
 /// The entry as it is: each word of some moment.
 pub(super) fn load(words: &[AtomicU32]) -> Client {
     let mut octets = [0; size_of::<Client>()];

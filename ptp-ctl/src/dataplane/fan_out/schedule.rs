@@ -2,7 +2,7 @@
 //!
 //! Every grant of one interval is a bit in one bitmap, and time goes over the bitmap at the speed at which it is through
 //! in one interval. So a client is served at equal distances, whoever comes and goes, and nothing is sorted or searched.
-//! The table hands out its places such that however many they are, they lie evenly.
+//! Places come from a hash, so that those in use lie evenly, however many they are, as chance has it.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;

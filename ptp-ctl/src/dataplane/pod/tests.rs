@@ -1,5 +1,5 @@
 use super::*;
-use ptp_common::abi::{Bucket, Client, PLACES};
+use ptp_common::abi::Client;
 
 #[test]
 fn no_implicit_padding() {
@@ -10,5 +10,4 @@ fn no_implicit_padding() {
     assert_eq!(size_of::<Serving>(), 24 + 24 + 32 + 34 + 1 + 1 + 44 + 64 + 4 + 4 + 4 + 4);
     assert_eq!(size_of::<NextHop>(), 6 + 6 + 4 + 16);
     assert_eq!(size_of::<Client>(), 16 + 10 + 3 + 1 + 2 + 12 + 4 + 8 + 4 + 4);
-    assert_eq!(size_of::<Bucket>(), 4 * PLACES);
 }

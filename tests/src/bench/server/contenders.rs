@@ -75,7 +75,7 @@ impl Ours {
         };
         let mut plane = link.server.namespace().enter(|| Ok(DataPlane::open(&options)?))?;
         plane.set_local(&[link.server_address.into()])?;
-        plane.serve(&serving()?, u64::MAX)?;
+        plane.serve(&serving(link.server_address)?, u64::MAX)?;
         Ok(Self { link, plane, granted: 0 })
     }
 
@@ -96,8 +96,8 @@ impl Ours {
     }
 }
 
-/// A server that serves the kernel's TAI clock.
-fn serving() -> Result<Serving> {
+/// A server at that address that serves the kernel's TAI clock.
+fn serving(address: Ipv4Addr) -> Result<Serving> {
     let header = Header {
         flags: Flags::UNICAST,
         source_port_identity: PortIdentity {
@@ -118,7 +118,7 @@ fn serving() -> Result<Serving> {
     Ok(Serving {
         software: tai,
         hardware: tai,
-        addresses: [[0; 16]; 2],
+        addresses: [address.to_ipv6_mapped().octets(), [0; 16]],
         delay_resp,
         traffic_class: 56 << 2,
         answers: 1,

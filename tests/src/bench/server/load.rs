@@ -258,7 +258,7 @@ impl Generator {
             offered: made as f64 / seconds,
             answered: std::array::from_fn(|index| per_second(after.answers[index], before.answers[index])),
             wrong: after.answers[WRONG as usize] - before.answers[WRONG as usize],
-            busy: (after.busy_s - before.busy_s) / seconds,
+            busy: cpus() as f64 - (after.idle_s - before.idle_s) / seconds,
             latencies: bins.map(|(after, before)| after - before).collect(),
             ..Seen::default()
         };
@@ -275,7 +275,7 @@ impl Generator {
                 .collect::<Result<_>>()?,
             answers: (0..=WRONG).map(|index| sum(&self.answers, index)).collect::<Result<_>>()?,
             latencies: (0..BINS).map(|index| sum(&self.latencies, index)).collect::<Result<_>>()?,
-            busy_s: busy_s()?,
+            idle_s: idle_s()?,
         })
     }
 
@@ -294,14 +294,19 @@ impl Generator {
         let server = u32::from(link.server_address);
         let pseudo = (server >> 16) + (server & 0xffff) + 17 + (length - UDP) as u32;
         let first_address = u32::from(FIRST_CLIENT);
+        // A client's packets come to one CPU, as a NIC's receive-side scaling has it, if there are enough clients.
+        let from = |lane: usize| (u64::from(load.clients) * lane as u64 / load.cpus as u64) as u32;
+        let first = from(number).min(load.clients - 1);
+        let clients = (from(number + 1) - first).max(1);
         Ok(Lane {
             ip_sum: words(IP..UDP),
             udp_sum: pseudo + words(UDP..length),
             template,
             length: length as u32,
-            clients: load.clients,
-            next: (u64::from(load.clients) * number as u64 / load.cpus as u64) as u32,
-            step: step(load.clients),
+            first,
+            clients,
+            next: 0,
+            step: step(clients),
             first_address: match load.request {
                 Request::Stranger => first_address + (1 << 21),
                 _ => first_address,
@@ -310,7 +315,7 @@ impl Generator {
             stamped: load.latencies.into(),
             sequence_id: 0,
             made: 0,
-            padding: [0; 2],
+            padding: [0; 3],
         })
     }
 }
@@ -320,7 +325,7 @@ struct Counted {
     made: Vec<u64>,
     answers: Vec<u64>,
     latencies: Vec<u64>,
-    busy_s: f64,
+    idle_s: f64,
 }
 
 /// How many CPUs there are.
@@ -398,15 +403,17 @@ fn step(clients: u32) -> u32 {
     (wanted..clients).find(|step| *step > 0 && coprime(step)).unwrap_or(clients.min(1))
 }
 
-/// CPU time of the whole machine so far, s: everything but idle (proc(5)).
-fn busy_s() -> Result<f64> {
+/// Idle time of all CPUs so far, s (proc(5)).
+///
+/// It is measured, while the times of what runs are counted at the kernel's ticks: work that begins with every slot of a
+/// timer, as a paced load's does, hides from them or is all that they see.
+fn idle_s() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
     let line = stat.lines().next().unwrap_or_default();
     let ticks: Vec<f64> = line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
     let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.context("no clock tick")? as f64;
-    // user, nice, system, irq, softirq; guests are in user, and what the host took is nobody's here.
-    let busy = [0, 1, 2, 5, 6].iter().filter_map(|&column| ticks.get(column)).sum::<f64>();
-    Ok(busy / per_second)
+    // idle, iowait.
+    Ok([3, 4].iter().filter_map(|&column| ticks.get(column)).sum::<f64>() / per_second)
 }
 
 /// Sleeps, unless the user wants to stop.
