@@ -2,6 +2,7 @@
 
 mod bench;
 mod build_ebpf;
+mod chrony;
 mod demo;
 mod dist;
 mod lab;

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything there is, and at the end what was skipped and why.
 
 use crate::toolchain::{Package, ensure_packages, target_dir, workspace_root};
-use crate::{build_ebpf, lab};
+use crate::{build_ebpf, chrony, lab};
 use anyhow::{Context as _, bail, ensure};
 use std::io::Write as _;
 use std::process::Command;
@@ -33,6 +33,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     build_ebpf::run()?;
 
     let target_dir = target_dir()?;
+    let path = match chrony::path(&target_dir) {
+        Ok(path) => path,
+        Err(error) if options.no_skip => return Err(error),
+        Err(error) => {
+            eprintln!("{error:#}\nTests together with chrony will be skipped.");
+            std::env::var_os("PATH").unwrap_or_default()
+        }
+    };
     let cargo = |arguments: &[&str]| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(arguments).arg("--target-dir").arg(&target_dir).current_dir(workspace_root());
@@ -47,6 +55,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let passed = cargo(&["test", "--locked", "--workspace", "--exclude", "ptp-ebpf", "--no-fail-fast"])
         .env(SKIP_LOG, &skip_log)
         .env(PTP_CTL, target_dir.join("debug/ptp-ctl"))
+        .env("PATH", path)
         .status()
         .context("cannot run cargo")?;
     if let lab::Outcome::Skipped(why) = lab::test()? {

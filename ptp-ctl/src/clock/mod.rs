@@ -9,6 +9,8 @@ mod error;
 mod kernel;
 mod none;
 mod phc;
+mod raw;
+mod refclock;
 mod sys;
 mod system;
 mod time_page;
@@ -21,6 +23,8 @@ pub use kernel::{
 };
 pub use none::NoClock;
 pub use phc::Phc;
+pub use raw::RawClock;
+pub use refclock::Refclock;
 pub use system::SystemClock;
 pub use time_page::{TimePageReader, TimePageWriter};
 pub use virtual_clock::VirtualClock;
@@ -59,6 +63,8 @@ pub enum Kind {
     Virtual,
     /// CLOCK_REALTIME, measured but not steered.
     None,
+    /// A counter that nobody steers, while chrony steers CLOCK_REALTIME.
+    Chrony,
 }
 
 impl Kind {
@@ -69,6 +75,7 @@ impl Kind {
             Self::System => "system",
             Self::Virtual => "virtual",
             Self::None => "none",
+            Self::Chrony => "chrony",
         }
     }
 }
@@ -108,6 +115,7 @@ pub fn open(kind: Kind, options: &Options) -> Result<Box<dyn Clock>, ClockError>
             Box::new(VirtualClock::new(options.virtual_offset_ns, options.virtual_frequency_ppb)?)
         }
         Kind::None => Box::new(NoClock::new()),
+        Kind::Chrony => Box::new(RawClock::new()),
     };
     let offset = kernel_tai_offset()
         .map_err(|source| ClockError::Read { clock: "the kernel's TAI offset", source })?;
@@ -117,7 +125,7 @@ pub fn open(kind: Kind, options: &Options) -> Result<Box<dyn Clock>, ClockError>
 
 /// A clock as the runtime sees it.
 pub trait Clock: Send {
-    /// [`Kind::name`]: "phc", "system", "virtual", "none".
+    /// [`Kind::name`]: "phc", "system", "virtual", "none", "chrony".
     fn kind(&self) -> &'static str;
 
     /// The timescale of every reading.

@@ -288,6 +288,12 @@ impl RawCommon<'_> {
         Ok(match self.clock {
             ClockKind::System => Clock::System,
             ClockKind::Phc => Clock::Phc,
+            ClockKind::Chrony if check.0 == "client" => Clock::Chrony,
+            ClockKind::Chrony => {
+                let problem = "is for a client without clients of its own; with clock = \"none\" a server serves the clock that \
+                               chrony steers";
+                return Err(check.error("clock", self.clock, problem));
+            }
             ClockKind::Virtual | ClockKind::None => Clock::None,
         })
     }

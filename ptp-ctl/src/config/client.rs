@@ -2,8 +2,9 @@
 
 use super::check::{Checker, RawCommon};
 use super::{
-    ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR, DataPlaneKind, Local,
-    Retry, Revert, Role, RxTimestamp, Select, ServerAddress, ServoKind, Settings, Standby, XdpAttachMode,
+    ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_CHRONY_SOCKET, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR,
+    DataPlaneKind, Local, Retry, Revert, Role, RxTimestamp, Select, ServerAddress, ServoKind, Settings,
+    Standby, XdpAttachMode,
 };
 use crate::engine::config::{self as engine, ClientConfig, ServerEntry, ServoConfig};
 use serde::Deserialize;
@@ -46,6 +47,9 @@ pub struct ClientOptions {
     /// Let the system clock follow the NIC's (clock = phc), with TAI offset and leap second
     #[arg(long)]
     pub also_system_clock: bool,
+    /// Where chrony's `refclock SOCK` listens (clock = chrony)
+    #[arg(long, value_name = "PATH", default_value_os_t = defaults().chrony_socket)]
+    pub chrony_socket: PathBuf,
     /// Where event messages come from
     #[arg(long, value_enum, value_name = "PLANE", default_value_t = defaults().data_plane)]
     pub data_plane: DataPlaneKind,
@@ -196,6 +200,7 @@ impl Default for ClientOptions {
             run_dir: DEFAULT_RUN_DIR.into(),
             state_dir: DEFAULT_STATE_DIR.into(),
             record: None,
+            chrony_socket: DEFAULT_CHRONY_SOCKET.into(),
             time_page: None,
             management_socket: None,
             json: false,
@@ -219,6 +224,8 @@ pub struct ClientSettings {
     pub record: Option<PathBuf>,
     /// Where programs find the time and its bound.
     pub time_page: Option<PathBuf>,
+    /// Where chrony takes samples, if it steers the clock.
+    pub chrony_socket: Option<PathBuf>,
     log_announce_interval: i8,
     log_sync_interval: i8,
     log_delay_resp_interval: i8,
@@ -277,21 +284,23 @@ impl ClientSettings {
             max_variation_ns: (self.max_variation_ns > 0).then_some(self.max_variation_ns),
             delay_asymmetry_ns: self.delay_asymmetry_ns,
             max_asymmetry_ns: self.max_asymmetry_ns,
-            servo: (self.common.clock != super::Clock::None).then_some(ServoConfig {
-                kind: match self.servo {
-                    ServoKind::Adaptive => engine::ServoKind::Adaptive,
-                    ServoKind::Pi => {
-                        let hardware_stamps = self.common.clock == super::Clock::Phc;
-                        engine::ServoKind::Pi { hardware_stamps }
-                    }
+            servo: (!matches!(self.common.clock, super::Clock::None | super::Clock::Chrony)).then_some(
+                ServoConfig {
+                    kind: match self.servo {
+                        ServoKind::Adaptive => engine::ServoKind::Adaptive,
+                        ServoKind::Pi => {
+                            let hardware_stamps = self.common.clock == super::Clock::Phc;
+                            engine::ServoKind::Pi { hardware_stamps }
+                        }
+                    },
+                    first_step_threshold_ns: self.first_step_threshold_ns,
+                    step_threshold_ns: self.step_threshold_ns,
+                    max_slew_ppb: self.max_slew_ppb.into(),
+                    initial_deviation_ppb: UNKNOWN_FREQUENCY_PPB,
+                    initial_frequency_ppb: local.frequency_ppb,
+                    max_frequency_ppb: local.max_frequency_ppb,
                 },
-                first_step_threshold_ns: self.first_step_threshold_ns,
-                step_threshold_ns: self.step_threshold_ns,
-                max_slew_ppb: self.max_slew_ppb.into(),
-                initial_deviation_ppb: UNKNOWN_FREQUENCY_PPB,
-                initial_frequency_ppb: local.frequency_ppb,
-                max_frequency_ppb: local.max_frequency_ppb,
-            }),
+            ),
         }
     }
 }
@@ -319,6 +328,8 @@ impl ClientOptions {
             servers: self.servers(&check)?,
             state_dir: check.directory("state-dir", &self.state_dir)?,
             record: self.record.clone(),
+            chrony_socket: Some(check.directory("chrony-socket", &self.chrony_socket)?)
+                .filter(|_| self.clock == ClockKind::Chrony),
             time_page: self
                 .time_page
                 .as_deref()

@@ -34,6 +34,8 @@ pub const DEFAULT_BPFFS: &str = "/sys/fs/bpf";
 /// Where a controller's socket goes unless said otherwise.
 pub const DEFAULT_RUN_DIR: &str = "/run/ptp-ctl";
 
+/// Where chrony's reference clock listens unless said otherwise.
+pub const DEFAULT_CHRONY_SOCKET: &str = "/run/chrony/ptp.sock";
 /// Where a clock's frequency is kept unless said otherwise.
 pub const DEFAULT_STATE_DIR: &str = "/var/lib/ptp-ctl";
 
@@ -179,6 +181,8 @@ pub enum Clock {
     Phc,
     /// CLOCK_REALTIME, read only.
     None,
+    /// CLOCK_REALTIME, steered by chrony.
+    Chrony,
 }
 
 /// What only the running machine can tell the engine.

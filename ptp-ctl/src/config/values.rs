@@ -30,6 +30,8 @@ pub enum ClockKind {
     Phc,
     /// Measure only: CLOCK_REALTIME is read, nothing is steered
     None,
+    /// chrony steers CLOCK_REALTIME, by what a client measures
+    Chrony,
 }
 
 impl ClockKind {
@@ -40,6 +42,7 @@ impl ClockKind {
             Self::Virtual => "virtual",
             Self::Phc => "phc",
             Self::None => "none",
+            Self::Chrony => "chrony",
         }
     }
 }

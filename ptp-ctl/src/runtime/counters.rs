@@ -57,13 +57,11 @@ impl Counters {
         .collect()
     }
 
-    pub(super) fn clock(&self) -> CounterSet {
+    pub(super) fn clock(&self) -> [(&'static str, u64); 3] {
         [
             ("steer_errors", self.steer_errors),
             ("tai_errors", self.tai_errors),
             ("stamps_restored", self.stamps_restored),
         ]
-        .into_iter()
-        .collect()
     }
 }

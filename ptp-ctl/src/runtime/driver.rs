@@ -1,5 +1,6 @@
 //! The loop.
 
+use super::chrony::ChronyFeed;
 use super::control::{Control, Reader};
 use super::counters::Counters;
 use super::drift::Drift;
@@ -20,7 +21,9 @@ use crate::engine::boundary::Side;
 use crate::engine::servo::Decision;
 use crate::engine::{Input, Instant, KernelClock, Output, Packet, TxToken};
 use crate::net::Sockets;
-use crate::report::{self, ClockReading, ClockStatus, Document, Reporter, Start, UpstreamCounters};
+use crate::report::{
+    self, ClockReading, ClockStatus, CounterSet, Document, Reporter, Start, UpstreamCounters,
+};
 use anyhow::Context;
 use ptp_common::net::Channel;
 use ptp_common::time::{Interval, Timestamp};
@@ -55,6 +58,8 @@ pub(super) struct Driver {
     pub(super) control: Control,
     /// With `--management-socket`.
     pub(super) management: Option<ManagementSocket>,
+    /// With `--clock chrony`.
+    pub(super) chrony: Option<ChronyFeed>,
     /// Of a client.
     pub(super) time_page: Option<TimeKeeper>,
     pub(super) reporter: Reporter,
@@ -546,6 +551,13 @@ impl Driver {
         Some(UpstreamCounters { engine, xdp, records, rx: none.rx(&sockets), tx: none.tx(&sockets) })
     }
 
+    /// Of clock calls; and what chrony was given, if it steers.
+    fn clock_counters(&self) -> CounterSet {
+        let fed = self.chrony.as_ref();
+        let fed = fed.map(|feed| [("samples_given", feed.given), ("samples_not_taken", feed.not_taken)]);
+        self.counters.clock().into_iter().chain(fed.into_iter().flatten()).collect()
+    }
+
     pub(super) fn document(&self) -> Document<'_> {
         let sockets = self.sockets.counters();
         let (xdp, fan_out, records) = self.plane.as_ref().map(Plane::counters).unwrap_or_default();
@@ -570,7 +582,7 @@ impl Driver {
                 engine: self.role.counters(),
                 upstream: self.upstream_counters(),
                 management: self.management.as_ref().map(ManagementSocket::counters),
-                clock: self.counters.clock(),
+                clock: self.clock_counters(),
             },
             history: self.reporter.history(),
             history_withheld: self.reporter.withheld(),

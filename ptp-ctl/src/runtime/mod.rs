@@ -1,5 +1,6 @@
 //! The driver: one loop that feeds the engine what the machine brings and does what the engine asks for.
 
+mod chrony;
 mod control;
 mod counters;
 mod drift;

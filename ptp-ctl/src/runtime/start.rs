@@ -1,5 +1,6 @@
 //! From settings to a running loop: every check that can fail, in the order in which its answer helps most.
 
+use super::chrony::ChronyFeed;
 use super::control::{self, Control};
 use super::counters::Counters;
 use super::drift::Drift;
@@ -15,7 +16,7 @@ use super::system_clock::SystemSide;
 use super::time_page::TimeKeeper;
 use super::timer::{Monotonic, Timer};
 use super::upstream::UpstreamPort;
-use crate::clock::{self, TimePageWriter, Timescale};
+use crate::clock::{self, Refclock, TimePageWriter, Timescale};
 use crate::config::{self, ClientSettings, Common, DataPlaneKind, Local, Settings};
 use crate::dataplane::Grant;
 use crate::engine::Instant;
@@ -112,6 +113,7 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         control: Control::listen(path)?,
         management: common.management_socket.as_deref().map(ManagementSocket::open).transpose()?,
         reporter: Reporter::new(sink).with_record(open_record(role)?),
+        chrony: open_chrony(role)?,
         time_page: open_time_page(common, role)?,
         timer: Timer::new()?,
         signals: [
@@ -258,6 +260,7 @@ fn open_clock(
         config::Clock::System => clock::Kind::System,
         config::Clock::Phc => clock::Kind::Phc,
         config::Clock::None => clock::Kind::None,
+        config::Clock::Chrony => clock::Kind::Chrony,
         config::Clock::Virtual { offset_ns, frequency_ppb } => {
             options.virtual_offset_ns = offset_ns;
             options.virtual_frequency_ppb = frequency_ppb;
@@ -278,7 +281,7 @@ fn restore_frequency(
     let name = match common.clock {
         config::Clock::Phc => format!("phc-{identity}"),
         config::Clock::System => "system".to_owned(),
-        config::Clock::Virtual { .. } | config::Clock::None => return Ok(None),
+        config::Clock::Virtual { .. } | config::Clock::None | config::Clock::Chrony => return Ok(None),
     };
     let drift = Drift::new(&client.state_dir, &name);
     if let Some(ppb) = drift.load()? {
@@ -301,6 +304,11 @@ fn open_system_side(
         Some(_) => SystemSide::system_follows(index)?,
         None => SystemSide::phc_follows(index, frequency_ppb)?,
     }))
+}
+
+fn open_chrony(role: &config::Role) -> anyhow::Result<Option<ChronyFeed>> {
+    let socket = role.client().and_then(|client| client.chrony_socket.as_deref());
+    Ok(socket.map(Refclock::new).transpose()?.map(ChronyFeed::new))
 }
 
 /// Where a client tells programs the time: named by its settings, or beside its socket.

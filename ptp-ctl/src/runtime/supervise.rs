@@ -34,6 +34,7 @@ impl Driver {
             self.tell(Kind::Detached, Some(cause.clone()));
             bail!("{cause}; start again to attach it anew");
         }
+        self.feed_chrony();
         self.look_at_link();
         let other = self.upstream.as_mut().map(|port| &mut port.sockets);
         for sockets in [&mut self.sockets].into_iter().chain(other) {
@@ -51,6 +52,10 @@ impl Driver {
 
     /// Was the clock moved by something else?
     pub(super) fn look_at_clock(&mut self) -> anyhow::Result<()> {
+        if self.chrony.is_some() {
+            // Nobody can move the counter that is our clock, and chrony may move CLOCK_MONOTONIC as it likes.
+            return Ok(());
+        }
         match self.guard.look(&*self.clock) {
             Ok(None) => Ok(()),
             Ok(Some(jump)) => {
