@@ -3,6 +3,7 @@
 use super::{Clock, ClockKind, Common, DataPlaneKind, RxTimestamp, XdpAttachMode};
 use ptp_common::time::StampSource;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -175,6 +176,7 @@ pub(super) struct RawCommon<'a> {
     pub(super) bpffs: &'a Path,
     pub(super) run_dir: &'a Path,
     pub(super) management_socket: Option<&'a Path>,
+    pub(super) metrics: Option<SocketAddr>,
     pub(super) json: bool,
 }
 
@@ -222,6 +224,7 @@ impl RawCommon<'_> {
                 .management_socket
                 .map(|path| check.directory("management-socket", path))
                 .transpose()?,
+            metrics: self.metrics,
             json: self.json,
         })
     }

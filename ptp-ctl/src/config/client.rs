@@ -9,7 +9,7 @@ use super::{
 use crate::engine::config::{self as engine, ClientConfig, ServerEntry, ServoConfig};
 use serde::Deserialize;
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -148,6 +148,10 @@ pub struct ClientOptions {
     /// UNIX socket that answers management requests as ptp4l does, for linuxptp's `pmc -s PATH`; ptp4l's own is /var/run/ptp4l
     #[arg(long, value_name = "PATH")]
     pub management_socket: Option<PathBuf>,
+    /// Address and port that serve metrics to Prometheus, over HTTP at /metrics, such as 127.0.0.1:9319; nothing there is secret,
+    /// and nobody is asked who they are
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// File in which programs find the time and its bound; unless said, beside the socket that `stats` asks, where `now` looks
     #[arg(long, value_name = "FILE")]
     pub time_page: Option<PathBuf>,
@@ -203,6 +207,7 @@ impl Default for ClientOptions {
             chrony_socket: DEFAULT_CHRONY_SOCKET.into(),
             time_page: None,
             management_socket: None,
+            metrics: None,
             json: false,
         }
     }
@@ -452,6 +457,7 @@ impl ClientOptions {
             bpffs: &self.bpffs,
             run_dir: &self.run_dir,
             management_socket: self.management_socket.as_deref(),
+            metrics: self.metrics,
             json: self.json,
         }
     }

@@ -27,6 +27,7 @@ use crate::engine::config::{LocalTimescale, PortConfig};
 use ptp_common::time::StampSource;
 use ptp_common::wire::PortIdentity;
 use serde::Deserialize;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Where bpffs is looked for unless said otherwise.
@@ -147,6 +148,8 @@ pub struct Common {
     pub run_dir: PathBuf,
     /// Where management requests are answered.
     pub management_socket: Option<PathBuf>,
+    /// Where metrics are served over HTTP.
+    pub metrics: Option<SocketAddr>,
     /// Reports as JSON lines on standard output.
     pub json: bool,
 }

@@ -9,6 +9,7 @@ use crate::engine::config::{AutoQuality, Policy, ServerConfig};
 use crate::engine::server::Prefix;
 use ptp_common::wire::ClockQuality;
 use serde::Deserialize;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -124,6 +125,10 @@ pub struct ServerOptions {
     /// UNIX socket that answers management requests as ptp4l does, for linuxptp's `pmc -s PATH`; ptp4l's own is /var/run/ptp4l
     #[arg(long, value_name = "PATH")]
     pub management_socket: Option<PathBuf>,
+    /// Address and port that serve metrics to Prometheus, over HTTP at /metrics, such as 127.0.0.1:9319; nothing there is secret,
+    /// and nobody is asked who they are
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// Report as JSON lines on standard output
     #[arg(long)]
     pub json: bool,
@@ -167,6 +172,7 @@ impl Default for ServerOptions {
             bpffs: DEFAULT_BPFFS.into(),
             run_dir: DEFAULT_RUN_DIR.into(),
             management_socket: None,
+            metrics: None,
             json: false,
         }
     }
@@ -319,6 +325,7 @@ impl ServerOptions {
             bpffs: &self.bpffs,
             run_dir: &self.run_dir,
             management_socket: self.management_socket.as_deref(),
+            metrics: self.metrics,
             json: self.json,
         }
     }

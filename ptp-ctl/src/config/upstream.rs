@@ -99,6 +99,7 @@ fn of_the_clock(check: &Checker, client: &ClientOptions) -> Result<(), ConfigErr
         ("bpffs", client.bpffs != plain.bpffs),
         ("run-dir", client.run_dir != plain.run_dir),
         ("management-socket", client.management_socket != plain.management_socket),
+        ("metrics", client.metrics != plain.metrics),
         ("json", client.json != plain.json),
     ] {
         if differs {

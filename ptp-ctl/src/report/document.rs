@@ -164,9 +164,16 @@ impl FromIterator<(&'static str, u64)> for CounterSet {
     }
 }
 
+impl CounterSet {
+    /// Each name with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().copied()
+    }
+}
+
 impl Serialize for CounterSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().copied())
+        serializer.collect_map(self.iter())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod document;
 mod line;
+pub mod metrics;
 mod page;
 mod sink;
 mod summary;
@@ -20,6 +21,7 @@ pub use sink::Sink;
 use crate::engine::client::Sample;
 use crate::engine::event::{Event, Kind};
 use line::Line;
+use metrics::Offsets;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::fmt;
@@ -46,6 +48,7 @@ pub struct Reporter {
     history: VecDeque<Entry>,
     allowance: Allowance,
     summary: Summary,
+    offsets: Offsets,
 }
 
 /// How many events about single grants may be told: a server with a million clients has more than anybody reads.
@@ -79,7 +82,14 @@ impl Reporter {
     pub fn new(sink: Option<Sink>) -> Self {
         let history = VecDeque::with_capacity(HISTORY);
         let allowance = Allowance { left: Allowance::BURST, time_ns: 0, withheld: 0 };
-        Self { sink, record: None, history, allowance, summary: Summary::default() }
+        Self {
+            sink,
+            record: None,
+            history,
+            allowance,
+            summary: Summary::default(),
+            offsets: Offsets::default(),
+        }
     }
 
     /// Every exchange is kept there, too.
@@ -118,6 +128,9 @@ impl Reporter {
         if let Some(record) = &mut self.record {
             record.write(&sample.record());
         }
+        if sample.selected {
+            self.offsets.observe(sample.offset_ns);
+        }
         match &mut self.sink {
             Some(sink) => sink.write(&Line { kind: "sample", time_ns, body: sample }),
             None => {
@@ -144,6 +157,11 @@ impl Reporter {
     /// The last events, oldest first.
     pub const fn history(&self) -> &VecDeque<Entry> {
         &self.history
+    }
+
+    /// How often which offset was measured with the server in use.
+    pub const fn offsets(&self) -> &Offsets {
+        &self.offsets
     }
 
     /// Events that were not told because there were too many.

@@ -1,5 +1,6 @@
 //! The UNIX socket that `stats` and `clients` ask: one line of JSON, answered with one JSON document.
 
+use super::http;
 use crate::engine::server::Wanted;
 use crate::net::{interface_index, netns_inode};
 use anyhow::{Context, bail};
@@ -11,8 +12,8 @@ use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// How long a reader may take for the document.
@@ -21,6 +22,8 @@ const READER_PATIENCE: Duration = Duration::from_secs(2);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Readers served at the same time; more are turned away.
 pub(super) const MAX_READERS: usize = 16;
+/// How long no HTTP connection is taken after one could not be.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Octets of a question at most.
 const MAX_QUESTION: u64 = 1024;
 
@@ -32,6 +35,8 @@ pub enum Question {
     Stats,
     /// A server's clients.
     Clients(Wanted),
+    /// The document once more, for Prometheus.
+    Metrics,
 }
 
 /// Where the controller of this interface, in this network namespace, listens.
@@ -105,7 +110,7 @@ pub(super) struct Control {
 
 /// Somebody who has asked.
 pub(super) struct Reader {
-    stream: UnixStream,
+    stream: Box<dyn AsyncWrite + Send + Unpin>,
     pub(super) question: Question,
     patience: Duration,
     place: Arc<()>,
@@ -158,9 +163,54 @@ impl Control {
             let question = asked.ok().and_then(|line| serde_json::from_slice(&line.ok()?).ok());
             if let Some(question) = question {
                 // Fails only when the loop has ended.
-                let _ = ask.send(Reader { stream, question, patience, place });
+                let _ = ask.send(Reader { stream: Box::new(stream), question, patience, place });
             }
         });
+    }
+}
+
+impl Control {
+    /// Answers HTTP requests, too, from now on.
+    pub(super) fn listen_http(&self, listener: TcpListener) {
+        let (readers, ask, patience) = (Arc::downgrade(&self.readers), self.ask.clone(), self.patience);
+        tokio::spawn(async move {
+            // Until the controller ends.
+            while let Some(place) = readers.upgrade() {
+                drop(place);
+                let Ok((stream, _)) = listener.accept().await else {
+                    // Too many open files: it may be better in a moment.
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
+                if let Some(place) =
+                    readers.upgrade().filter(|place| Arc::strong_count(place) <= MAX_READERS + 1)
+                {
+                    tokio::spawn(take_request(stream, ask.clone(), patience, place));
+                }
+            }
+        });
+    }
+}
+
+/// Passes an HTTP request on, or refuses it; a reader who is slow is cut off.
+async fn take_request(
+    mut stream: TcpStream,
+    ask: UnboundedSender<Reader>,
+    patience: Duration,
+    place: Arc<()>,
+) {
+    match tokio::time::timeout(patience, http::request(&mut stream)).await {
+        Ok(Ok(Ok(()))) => {
+            let reader = Reader { stream: Box::new(stream), question: Question::Metrics, patience, place };
+            // Fails only when the loop has ended.
+            let _ = ask.send(reader);
+        }
+        Ok(Ok(Err(refusal))) => {
+            let refused = refusal.response();
+            // Whatever goes wrong is the reader's to notice.
+            let _ = tokio::time::timeout(patience, stream.write_all(&refused)).await;
+        }
+        _ => {}
     }
 }
 

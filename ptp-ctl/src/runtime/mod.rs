@@ -6,6 +6,7 @@ mod counters;
 mod drift;
 mod driver;
 mod guard;
+mod http;
 mod intake;
 mod management;
 mod notify;

@@ -2,8 +2,9 @@
 
 use super::control::{Question, Reader};
 use super::driver::Driver;
+use super::http;
 use crate::engine::server::{Found, Search};
-use crate::report::VERSION;
+use crate::report::{VERSION, metrics};
 use serde::Serialize;
 
 /// Places of the table of clients that are looked at before packets have their turn: a fraction of a millisecond.
@@ -28,6 +29,10 @@ impl Driver {
     pub(super) fn take_question(&mut self, reader: Reader) {
         match reader.question {
             Question::Stats => answer(reader, &self.document()),
+            Question::Metrics => {
+                let text = metrics::text(&self.document(), self.reporter.offsets());
+                reader.answer(http::response(text.as_bytes()));
+            }
             Question::Clients(wanted) => {
                 self.searching.push_back(Searching { reader, search: Search::new(wanted) });
             }

@@ -6,6 +6,7 @@ use super::counters::Counters;
 use super::drift::Drift;
 use super::driver::{Driver, Schedule};
 use super::guard::ClockGuard;
+use super::http;
 use super::management::ManagementSocket;
 use super::plane::Plane;
 use super::role::Role;
@@ -169,6 +170,9 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
     driver.refresh_kernel_clock();
     if let Some(plane) = &mut driver.plane {
         plane.start_fan_out(interface)?;
+    }
+    if let Some(address) = common.metrics {
+        driver.control.listen_http(http::bind(address)?);
     }
     Ok(driver)
 }
