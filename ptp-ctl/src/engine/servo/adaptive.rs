@@ -2,7 +2,7 @@ use super::{Decision, Servo, Tracking};
 use crate::engine::config::ServoConfig;
 
 /// Time in which an offset is slewed away, s.
-const SLEW_TIME: f64 = 0.5;
+const SLEW_TIME: f64 = 0.2;
 /// The same in intervals between estimates, at the least: nobody stops the slew in between.
 const SLEW_INTERVALS: f64 = 2.0;
 /// The clock is not steered more often than this, s.
