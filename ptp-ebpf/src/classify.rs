@@ -45,7 +45,8 @@ pub(crate) struct Ip {
     pub(crate) version_4: bool,
     pub(crate) source: Address,
     pub(crate) destination: Address,
-    header_is_intact: bool,
+    /// Of its header, or one that is as it should be.
+    header_sum: WordSum,
     /// Where the UDP header begins in the frame.
     payload_offset: usize,
     payload_length: usize,
@@ -71,8 +72,8 @@ pub(crate) fn classify(context: &XdpContext) -> Result<(Message, State), Counter
         return Err(Counter::NotPtpEvent);
     }
     // Before all that takes time, but not before the port is known: other traffic does not pay for it.
-    let controller = controller::get();
-    let stamp = timestamp::rx_stamp(context, controller.map_or(0, |(_, controller)| controller.stamp_source));
+    let (config, controller) = controller::get().ok_or(Counter::NoController)?;
+    let stamp = timestamp::rx_stamp(context, controller);
     let udp = Udp {
         source_port: be16(header, udp::SOURCE_PORT),
         length: be16(header, udp::UDP_LENGTH),
@@ -88,8 +89,8 @@ pub(crate) fn classify(context: &XdpContext) -> Result<(Message, State), Counter
     }
 
     let now = timestamp::monotonic();
-    let state = controller::state(controller.ok_or(Counter::NoController)?, now);
-    if !state.alive && !state.answers {
+    let state = controller::state(config, controller, now);
+    if !state.alive() && !state.answers() {
         return Err(Counter::NoController);
     }
     peers::check_local(ip.destination, state.serving)?;
@@ -104,7 +105,7 @@ impl Message {
         if usize::from(self.udp.length) - udp::LENGTH > MAX_PAYLOAD {
             return Err(Counter::Oversize);
         }
-        if !self.ip.header_is_intact {
+        if !self.ip.header_sum.is_intact() {
             return Err(Counter::BadIpChecksum);
         }
         Ok(())
@@ -154,7 +155,7 @@ fn ip_version_4(context: &XdpContext, offset: usize) -> Result<Ip, Counter> {
         version_4: true,
         source: Address::mapped(words[ipv4::SOURCE / 4]),
         destination: Address::mapped(words[ipv4::DESTINATION / 4]),
-        header_is_intact: sum.is_intact(),
+        header_sum: sum,
         payload_offset: offset + ipv4::LENGTH,
         payload_length: total_length - ipv4::LENGTH,
     })
@@ -182,7 +183,7 @@ fn ip_version_6(context: &XdpContext, offset: usize) -> Result<Ip, Counter> {
         version_4: false,
         source,
         destination,
-        header_is_intact: true,
+        header_sum: WordSum::default(),
         payload_offset: offset + ipv6::LENGTH,
         payload_length: usize::from(be16(header, ipv6::PAYLOAD_LENGTH)),
     })

@@ -16,10 +16,9 @@ static SERVING: Array<Serving> = Array::with_max_entries(2, 0);
 /// What may be done now.
 #[derive(Clone, Copy)]
 pub(crate) struct State {
-    /// A controller reads the ring.
-    pub(crate) alive: bool,
-    /// A server answers, with or without a controller.
-    pub(crate) answers: bool,
+    controller: &'static Controller,
+    /// CLOCK_MONOTONIC in ns.
+    now: u64,
     /// This is a server, and that is what it answers and sends.
     pub(crate) serving: Option<&'static Serving>,
     /// What the loader said.
@@ -35,16 +34,34 @@ pub(crate) fn get() -> Option<(&'static Config, &'static Controller)> {
 
 /// `now` is CLOCK_MONOTONIC in ns.
 #[inline(always)]
-pub(crate) fn state((config, controller): (&'static Config, &Controller), now: u64) -> State {
-    // Each is read once: the controller writes them meanwhile. 0 is "never".
-    let last = controller.alive_ns;
-    let until = controller.answers_until_ns;
-    State {
-        alive: last != 0 && now.saturating_sub(last) < HEARTBEAT_TIMEOUT_NS,
-        answers: now < until,
-        serving: if until != 0 { serving(controller) } else { None },
-        config,
+pub(crate) fn state(config: &'static Config, controller: &'static Controller, now: u64) -> State {
+    let serves = read(&controller.answers_until_ns) != 0;
+    State { controller, now, serving: if serves { serving(controller) } else { None }, config }
+}
+
+impl State {
+    /// A controller reads the ring.
+    #[inline(always)]
+    pub(crate) fn alive(&self) -> bool {
+        let last = read(&self.controller.alive_ns);
+        last != 0 && self.now.saturating_sub(last) < HEARTBEAT_TIMEOUT_NS
     }
+
+    /// A server answers, with or without a controller.
+    #[inline(always)]
+    pub(crate) fn answers(&self) -> bool {
+        self.now < read(&self.controller.answers_until_ns)
+    }
+}
+
+/// What the controller, which writes meanwhile, has there now; 0 is "never".
+///
+/// Read again wherever it is asked for, not remembered as a bool: BPF has no register for one but two ways through all
+/// that follows, and the verifier walks them all, the look-up of a client with its many steps on each.
+#[inline(always)]
+pub(crate) fn read<T: Copy>(field: &T) -> T {
+    // SAFETY: a reference is readable.
+    unsafe { core::ptr::from_ref(field).read_volatile() }
 }
 
 /// What a server answers and sends.

@@ -52,7 +52,7 @@ pub(crate) fn serve(context: &mut XdpContext, message: &Message, state: State) -
     if whole && serving.answers != 0 && answer(context, message, client, serving, &request)? {
         return Ok(Counter::Answered);
     }
-    if state.alive { Ok(event::hand_over(context, message)) } else { Err(Counter::NoController) }
+    if state.alive() { Ok(event::hand_over(context, message)) } else { Err(Counter::NoController) }
 }
 
 /// What the answer repeats, in the octets of the wire.
@@ -65,7 +65,7 @@ struct Request {
 /// Hands over what cannot be answered, unless that happens too often.
 #[inline(always)]
 fn report(context: &XdpContext, message: &Message, state: State, reason: Counter) -> Counter {
-    if state.alive && message.check().is_ok() && clients::take_report_token(message.now) {
+    if state.alive() && message.check().is_ok() && clients::take_report_token(message.now) {
         match event::hand_over(context, message) {
             Counter::Taken => Counter::Reported,
             other => other,
@@ -117,6 +117,7 @@ fn answer(
     request: &Request,
 ) -> Result<bool, Counter> {
     let served = match (client.stamp_source, message.stamp) {
+        (STAMP_XDP_HARDWARE, Stamp { nanos: 0, .. }) => return Err(Counter::NoStamp),
         (STAMP_XDP_HARDWARE, Stamp { nanos, source: STAMP_XDP_HARDWARE }) => serving.hardware.at(nanos),
         (STAMP_XDP_HARDWARE, _) => return Err(Counter::NoStamp),
         (_, Stamp { nanos, source: STAMP_XDP_SOFTWARE }) => serving.software.at(nanos),

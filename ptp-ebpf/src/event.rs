@@ -32,7 +32,7 @@ pub(crate) fn hand_over(context: &XdpContext, message: &Message) -> Counter {
     let payload = unsafe {
         (&raw mut (*record).stamp_ns).write(message.stamp.nanos);
         (&raw mut (*record).ifindex).write(context.ingress_ifindex() as u32);
-        (&raw mut (*record).stamp_source).write(message.stamp.source);
+        (&raw mut (*record).stamp_source).write(message.stamp.record_source());
         (&raw mut (*record).ip_version).write(if message.ip.version_4 { 4 } else { 6 });
         (&raw mut (*record).vlan_tci).write(message.vlan_tci);
         (&raw mut (*record).source_port).write(message.udp.source_port);

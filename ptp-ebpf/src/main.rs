@@ -65,7 +65,7 @@ fn judge(context: &mut XdpContext) -> Result<Counter, Counter> {
     let (message, state) = classify::classify(context)?;
     match message.kind {
         Kind::DelayReq => delay_req::serve(context, &message, state),
-        Kind::Sync if !state.alive => Err(Counter::NoController),
+        Kind::Sync if !state.alive() => Err(Counter::NoController),
         Kind::Sync => {
             peers::check_server(message.ip.source)?;
             message.check()?;

@@ -1,26 +1,35 @@
 //! Clocks, and the RX stamp.
 
+use crate::controller;
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_tai_ns};
 use aya_ebpf::programs::XdpContext;
-use ptp_common::abi::{RX_TIMESTAMP_CALL, STAMP_NONE, STAMP_XDP_HARDWARE, STAMP_XDP_SOFTWARE};
+use ptp_common::abi::{Controller, RX_TIMESTAMP_CALL, STAMP_NONE, STAMP_XDP_HARDWARE};
 
-/// When a frame came in, as [`ptp_common::abi::EventRecord`] has it.
+/// When a frame came in.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp {
     /// In ns, of the clock that the source names; 0 without a stamp.
     pub(crate) nanos: u64,
-    /// One of the `STAMP_` constants of the ABI.
+    /// Which kind was wanted.
     pub(crate) source: u8,
+}
+
+impl Stamp {
+    /// The source as [`ptp_common::abi::EventRecord`] has it.
+    #[inline(always)]
+    pub(crate) fn record_source(self) -> u8 {
+        if self.nanos == 0 { STAMP_NONE } else { self.source }
+    }
 }
 
 /// The stamp of the kind that is wanted for the frame at hand, or none: never one of another kind.
 #[inline(always)]
-pub(crate) fn rx_stamp(context: &XdpContext, wanted: u32) -> Stamp {
-    if wanted == u32::from(STAMP_XDP_HARDWARE) {
-        return hardware(context);
-    }
-    Stamp { nanos: tai(), source: STAMP_XDP_SOFTWARE }
+pub(crate) fn rx_stamp(context: &XdpContext, controller: &Controller) -> Stamp {
+    let hardware = controller.stamp_source == u32::from(STAMP_XDP_HARDWARE);
+    let nanos = if hardware { self::hardware(context) } else { tai() };
+    // Not what it was just compared with, see `controller::read`.
+    Stamp { nanos, source: controller::read(&controller.stamp_source) as u8 }
 }
 
 /// CLOCK_TAI in ns.
@@ -37,9 +46,9 @@ pub(crate) fn monotonic() -> u64 {
     unsafe { bpf_ktime_get_coarse_ns() }
 }
 
-/// The NIC's stamp: its PHC when the frame came in.
+/// The NIC's stamp: its PHC when the frame came in, in ns; 0 if there is none.
 #[inline(always)]
-fn hardware(context: &XdpContext) -> Stamp {
+fn hardware(context: &XdpContext) -> u64 {
     let mut nanos = 0;
     // SAFETY: never called as what it says: the loader replaces this instruction by a call of the kernel's function,
     // which has this signature and writes one word, or by its answer for "not supported".
@@ -49,10 +58,7 @@ fn hardware(context: &XdpContext) -> Stamp {
         );
         read(context.ctx, &raw mut nanos)
     };
-    // Without a stamp some drivers (veth) answer that all is well, and write zero.
-    if answer == 0 && nanos != 0 {
-        Stamp { nanos, source: STAMP_XDP_HARDWARE }
-    } else {
-        Stamp { nanos: 0, source: STAMP_NONE }
-    }
+    // The answer is zero or a negative error; without a stamp some drivers (veth) answer that all is well, and write zero.
+    // No branch, see `controller::read`.
+    nanos & controller::read(&!(i64::from(answer >> 31) as u64))
 }

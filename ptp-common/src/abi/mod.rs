@@ -121,8 +121,9 @@ pub const STAMP_XDP_SOFTWARE: u8 = 1;
 pub const STAMP_XDP_HARDWARE: u8 = 2;
 
 /// The number of the helper that the object calls for the NIC's stamp: there is none of that number. The loader puts a
-/// call of the kernel's function `bpf_xdp_metadata_rx_timestamp` in its place, or the answer that there is no stamp.
-pub const RX_TIMESTAMP_CALL: u32 = 0x4b46_0001;
+/// call of the kernel's function `bpf_xdp_metadata_rx_timestamp` in its place, or the answer that there is no stamp. An object
+/// of another [`ABI_VERSION`] calls another number, and is noticed so.
+pub const RX_TIMESTAMP_CALL: u32 = 0x4b46_0000 + ABI_VERSION;
 
 /// One PTP event message, handed over in the ring buffer. The frame itself is consumed.
 #[repr(C)]

@@ -7,7 +7,7 @@
 use super::error::DataPlaneError;
 use aya_obj::btf::{Btf, BtfKind};
 use nix::errno::Errno;
-use ptp_common::abi::RX_TIMESTAMP_CALL;
+use ptp_common::abi::{ABI_VERSION, RX_TIMESTAMP_CALL};
 
 /// The function's name in the kernel (Linux 6.3).
 const NAME: &str = "bpf_xdp_metadata_rx_timestamp";
@@ -57,7 +57,9 @@ pub(super) fn replace(object: &[u8], replacement: Replacement) -> Result<Vec<u8>
         replaced += 1;
     }
     if replaced == 0 {
-        return Err(DataPlaneError::BadObject("it never asks for the NIC's stamp".to_owned()));
+        return Err(DataPlaneError::BadObject(format!(
+            "it never asks for the NIC's stamp as ABI version {ABI_VERSION} does; it is of another version"
+        )));
     }
     Ok(object)
 }
