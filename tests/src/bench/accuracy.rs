@@ -52,9 +52,10 @@ const CASES: [Case; 5] = [
     case("load30", (180.0, 5.0), 467.0, [LOAD30; 2]),
     case("asym", (350.0, 9.0), 1_690.0, [Excess::exponential(10e3), Excess::exponential(200e3)]),
 ];
-/// The others that come with it, with the seeds that they are played with: here the bound is judged.
+/// The others that come with it, with the seeds that they are played with: here the bound is judged. What a change of route in one
+/// direction leaves of error lasts for good, so a run of it has three errors and not thousands: it takes many runs to tell 99 %.
 const OTHERS: [(&str, RangeInclusive<u64>); 5] =
-    [("bursts", 1..=5), ("route-change", 1..=5), ("failover", 1..=5), ("day", 1..=1), ("internet", 1..=1)];
+    [("bursts", 1..=5), ("route-change", 1..=100), ("failover", 1..=5), ("day", 1..=1), ("internet", 1..=1)];
 
 /// Plays everything.
 pub fn run(report: &mut Report) -> Result<()> {

@@ -38,6 +38,11 @@ const DELAY_WANDER: f64 = 0.1;
 const FIRST_ASYMMETRY: f64 = 1e-3;
 /// The state is not normally distributed where hard limits have shaped it: its variance counts for so much more.
 const SHAPE: f64 = 1.3;
+/// A packet that comes so many standard deviations too early shows that they are too small: what follows from the far end of a
+/// normal distribution would be much too sure.
+const SURE: f64 = 2.5;
+/// From so many on it is no matter of that any more, but a stray one or a change.
+pub(super) const EARLY: f64 = 5.0;
 /// Share of the variance that a measurement leaves at the least: rounding must not make it negative.
 const LEAST_LEFT: f64 = 1e-12;
 
@@ -130,16 +135,37 @@ impl Filter {
         let stamps = self.noise.stamps * self.noise.stamps;
         let width = self.excesses[place].width();
         let row = self.row(leg);
-        let shortest = self.view(leg.value, row, stamps);
-        let mut row = row;
-        row[BULKS + place] = 1.0;
-        let bulk = self.view(leg.value, row, stamps + width * width);
+        let mut bulk_row = row;
+        bulk_row[BULKS + place] = 1.0;
         let other = self.excesses[1 - place].scale();
-        let posterior =
-            self.excesses[place].weigh(shortest.surprise, bulk.surprise, other, self.noise.stamps);
-        self.blend(&shortest, &bulk, &posterior);
+        let before = self.excesses[place];
+        let weigh = |filter: &Self, excess: &mut Excess| {
+            let shortest = filter.view(leg.value, row, stamps);
+            let bulk = filter.view(leg.value, bulk_row, stamps + width * width);
+            let posterior = excess.weigh(shortest.surprise, bulk.surprise, other, filter.noise.stamps);
+            (shortest, bulk, posterior)
+        };
+        let mut excess = before;
+        let (mut shortest, mut bulk, posterior) = weigh(self, &mut excess);
+        let mut taken = posterior;
+        if (SURE..EARLY).contains(&posterior.lead) {
+            self.widen(&shortest, posterior.lead / SURE);
+            (shortest, bulk, taken) = weigh(self, &mut { before });
+        }
+        self.excesses[place] = excess;
+        self.blend(&shortest, &bulk, &taken);
         self.lift_bulk(place);
         posterior
+    }
+
+    /// What a leg is expected to be was so many times less certain than it seemed.
+    fn widen(&mut self, View { spread, surprise }: &View, factor: f64) {
+        let more = (factor * factor - 1.0) * SHAPE / surprise.variance;
+        for i in 0..STATES {
+            for j in 0..STATES {
+                self.covariance[i][j] += more * spread[i] * spread[j];
+            }
+        }
     }
 
     /// What a leg of this value is against what was expected of it, with a measurement noise of `noise` ns².
