@@ -1,15 +1,15 @@
 //! Sync and Announce: a frame that the kernel made becomes the next message that is due.
 
 use crate::emit::{Datagram, Stamp};
-use crate::octets::{Address, put, write};
+use crate::octets::{Address, put, read, write};
 use crate::{clients, controller, packet, timestamp};
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray};
 use aya_ebpf::programs::XdpContext;
 use ptp_common::abi::{
-    Client, DUE_LENGTH, Due, FanOutCounter, LIVE_FRAME_LENGTH, NextHop, SERVICE_ANNOUNCE, SERVICE_SYNC,
-    Serving,
+    Client, DUE_LENGTH, Due, FanOutCounter, LIVE_FRAME_LENGTH, NextHop, PATH_TRACE_LENGTH, SERVICE_ANNOUNCE,
+    SERVICE_SYNC, Serving,
 };
 use ptp_common::net::checksum::WordSum;
 use ptp_common::net::{EVENT_PORT, GENERAL_PORT, eth, ipv4, ipv6, udp};
@@ -112,19 +112,28 @@ fn announce(
     let sequence_id = client.sequence_ids[SERVICE_ANNOUNCE].to_be();
     let [log_interval] = client.log_intervals[SERVICE_ANNOUNCE].to_be_bytes();
     let payload_offset = payload_offset(version_4);
-    resized(context, payload_offset + ANNOUNCE_LENGTH)?;
+    let trace_length = (serving.path_trace_length as usize).min(PATH_TRACE_LENGTH);
+    let length = ANNOUNCE_LENGTH + trace_length;
+    resized(context, payload_offset + length)?;
     let origin_timestamp = Stamp::of(serving.software.at(timestamp::tai()));
     // logMessageInterval shares its word with controlField, which the template has.
     let sum = WordSum::from_raw(serving.announce_sum)
         .and_u32(sequence_id.into())
         .and_word(log_interval.into())
         .and(origin_timestamp.sum());
-    put_headers(context, client, hop, serving, version_4, (GENERAL_PORT, ANNOUNCE_LENGTH as u16, sum))?;
+    put_headers(context, client, hop, serving, version_4, (GENERAL_PORT, length as u16, sum))?;
     let message: &mut [u8; ANNOUNCE_LENGTH] = packet::write(context, payload_offset)?;
     put(message, 0, &serving.announce);
     write(message, SEQUENCE_ID, sequence_id);
     message[LOG_MESSAGE_INTERVAL] = log_interval;
     origin_timestamp.put(message, ORIGIN_TIMESTAMP);
+    for word in 0..PATH_TRACE_LENGTH / 4 {
+        if 4 * word >= trace_length {
+            break;
+        }
+        let place: &mut [u8; 4] = packet::write(context, payload_offset + ANNOUNCE_LENGTH + 4 * word)?;
+        write(place, 0, read::<u32, _>(&serving.path_trace, 4 * word));
+    }
     Some(())
 }
 

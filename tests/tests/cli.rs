@@ -52,6 +52,20 @@ fn wrong_settings_name_key_and_fix() -> Result<()> {
     assert_error(&run(command)?, USAGE_ERROR, &["ptp.toml", "No such file"], "no file")
 }
 
+/// As with `ptp-ctl config init --role client | head`.
+#[test]
+fn a_reader_that_is_gone_is_no_error() -> Result<()> {
+    if !have("a_reader_that_is_gone_is_no_error", &NEEDS[2..]) {
+        return Ok(());
+    }
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    let output =
+        Command::new(PtpCtl::find()?).args(["config", "init", "--role", "client"]).stdout(writer).output()?;
+    ensure!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    Ok(())
+}
+
 #[test]
 fn wrong_flags_are_usage_errors() -> Result<()> {
     if !have("wrong_flags_are_usage_errors", &NEEDS[2..]) {

@@ -6,7 +6,7 @@ pub const MAX_NEXT_HOPS: u32 = 65_536;
 pub const DUE_LENGTH: usize = 16_384;
 
 /// Octets of the frames that the fan-out program is run on: more than any message makes.
-pub const LIVE_FRAME_LENGTH: usize = 160;
+pub const LIVE_FRAME_LENGTH: usize = 256;
 
 /// Where frames to a client leave to, and from which address of ours.
 #[repr(C)]

@@ -13,11 +13,11 @@ pub use clients::{
     TICK_SHIFT, hash, home, homes, interval_ns,
 };
 pub use fan_out::{DUE_LENGTH, Due, FanOutCounter, LIVE_FRAME_LENGTH, MAX_NEXT_HOPS, NextHop};
-pub use serving::{ServedTime, Serving};
+pub use serving::{PATH_TRACE_LENGTH, ServedTime, Serving};
 pub use time_page::{NoTime, SEQUENCE, TimePage, TimePageError, TimeSpan, TimeState};
 
 /// Raised with every change of a layout or of the meaning of a field in this module.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 
 /// Names of the program and its maps, in the object and (for the maps) in bpffs.
 pub mod names {

@@ -1,5 +1,8 @@
 //! What a server answers and sends: templates, and the time that it serves.
 
+/// Octets of the longest PATH_TRACE: with it an Announce fills a packet of the controller's, too.
+pub const PATH_TRACE_LENGTH: usize = 4 + 15 * 8;
+
 /// What is served when, by one kind of stamp: `stamp + offset + (stamp - reference) * rate`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,12 +53,36 @@ pub struct Serving {
     pub sync: [u8; 44],
     /// An Announce: sequenceId, logMessageInterval and originTimestamp are filled in.
     pub announce: [u8; 64],
+    /// The PATH_TRACE TLV behind it, in its first octets; zero behind.
+    pub path_trace: [u8; PATH_TRACE_LENGTH],
     /// Of `delay_resp`.
     pub delay_resp_sum: u32,
     /// Of `sync`.
     pub sync_sum: u32,
-    /// Of `announce`.
+    /// Of `announce` and `path_trace`.
     pub announce_sum: u32,
+    /// Octets of the TLV in `path_trace`, a multiple of 4; 0 without one.
+    pub path_trace_length: u32,
     /// Zero.
     pub padding: u32,
+}
+
+impl Serving {
+    /// A server that answers nobody and has nothing to send.
+    pub const NOTHING: Self = Self {
+        software: ServedTime { reference_ns: 0, offset_ns: 0, rate: 0 },
+        hardware: ServedTime { reference_ns: 0, offset_ns: 0, rate: 0 },
+        addresses: [[0; 16]; 2],
+        delay_resp: [0; 34],
+        traffic_class: 0,
+        answers: 0,
+        sync: [0; 44],
+        announce: [0; 64],
+        path_trace: [0; PATH_TRACE_LENGTH],
+        delay_resp_sum: 0,
+        sync_sum: 0,
+        announce_sum: 0,
+        path_trace_length: 0,
+        padding: 0,
+    };
 }

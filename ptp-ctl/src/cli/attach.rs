@@ -1,6 +1,6 @@
 //! `ptp-ctl attach`.
 
-use super::print_json;
+use super::{print, print_json};
 use crate::config::{DEFAULT_BPFFS, XdpAttachMode};
 use crate::dataplane::{self, Mode, probe};
 use crate::runtime::attach_mode;
@@ -61,9 +61,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         let Report { interface, xdp_mode, pins, .. } = &report;
         let stamps = if report.nic_stamps { "can" } else { "cannot" };
-        println!("{interface}: attached in {xdp_mode} mode, pinned in {}", pins.display());
-        println!("It {stamps} read the NIC's stamps (xdp-hw, for `--clock phc`).");
-        println!("It takes packets only while `ptp-ctl client` or `ptp-ctl server` runs on {interface}.");
+        print(format_args!(
+            "{interface}: attached in {xdp_mode} mode, pinned in {}\n\
+             It {stamps} read the NIC's stamps (xdp-hw, for `--clock phc`).\n\
+             It takes packets only while `ptp-ctl client` or `ptp-ctl server` runs on {interface}.\n",
+            pins.display()
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

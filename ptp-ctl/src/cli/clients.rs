@@ -1,6 +1,6 @@
 //! `ptp-ctl clients`.
 
-use super::print_json;
+use super::{print, print_json};
 use crate::config::DEFAULT_RUN_DIR;
 use crate::engine::server::{Prefix, Wanted};
 use crate::net::interface_index;
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json {
         print_json(&answer)?;
     } else {
-        print!("{}", text(args, &answer));
+        print(text(args, &answer))?;
     }
     Ok(ExitCode::SUCCESS)
 }

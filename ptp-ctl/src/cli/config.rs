@@ -1,5 +1,6 @@
 //! `ptp-ctl config`: configuration files written, shown and translated.
 
+use super::print;
 use crate::config::{self, Config, ConfigError, RoleName};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,18 +38,18 @@ enum Command {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
-        Command::Init { role } => print!("{}", config::init(*role)),
+        Command::Init { role } => print(config::init(*role))?,
         Command::Show { config, effective } => {
             let text = Config::read(config)?;
             let shown = config::show(&text, *effective).map_err(|error| error.in_file(config))?;
-            print!("{shown}");
+            print(shown)?;
         }
         Command::FromPtp4l { file } => {
             let translation = config::translate(&Config::read(file)?)?;
             for line in &translation.left_out {
                 eprintln!("ptp-ctl: {}: not translated: {line}", file.display());
             }
-            print!("{}", translation.text);
+            print(translation.text)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! `ptp-ctl detach`.
 
-use super::print_json;
+use super::{print, print_json};
 use crate::config::DEFAULT_BPFFS;
 use crate::dataplane::{self, Mode};
 use anyhow::bail;
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         print_json(&report)?;
     } else {
         for directory in &report.removed {
-            println!("{}: detached, {} is gone", report.interface, directory.display());
+            print(format_args!("{}: detached, {} is gone\n", report.interface, directory.display()))?;
         }
     }
     Ok(ExitCode::SUCCESS)

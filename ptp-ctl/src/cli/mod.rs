@@ -18,8 +18,10 @@ mod status;
 mod tests;
 
 use crate::sim::scenario::ScenarioError;
+use anyhow::Context as _;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -85,6 +87,9 @@ pub fn main() -> ExitCode {
         Command::Pages(args) => pages::run(args, Cli::command()),
     };
     result.unwrap_or_else(|error| {
+        if error.is::<ReaderGone>() {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("ptp-ctl: {}", with_causes(&error));
         let mistaken = config::is_mistake(&error) || error.is::<ScenarioError>();
         ExitCode::from(if mistaken { 2 } else { 1 })
@@ -113,14 +118,27 @@ fn start_log(verbose: u8) {
     let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_target(verbose > 0)
         .init();
 }
 
 /// Prints a report as one line of JSON.
 fn print_json(report: &impl serde::Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(report)?);
-    Ok(())
+    print(serde_json::to_string(report)? + "\n")
+}
+
+/// Whoever read standard output has seen enough, as `head` has: no error of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output is closed")]
+struct ReaderGone;
+
+/// Writes to standard output, and does not panic as `print!` does when nobody reads it any more.
+fn print(text: impl Display) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+        written => written.context("cannot write to standard output"),
+    }
 }

@@ -1,6 +1,6 @@
 //! `ptp-ctl now`.
 
-use super::print_json;
+use super::{print, print_json};
 use crate::clock::{TimePageReader, monotonic_raw_nanos};
 use crate::config::DEFAULT_RUN_DIR;
 use crate::runtime;
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json {
         print_json(&now)?;
     } else {
-        println!("{}", now.text());
+        print(format_args!("{}\n", now.text()))?;
     }
     Ok(if now.unknown.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,5 +1,6 @@
 //! `ptp-ctl pages`: what packages have beside the program, made from the command line itself.
 
+use super::print;
 use anyhow::Context;
 use clap_complete::Shell;
 use std::fs;
@@ -25,6 +26,6 @@ pub(super) fn run(args: &Args, mut command: clap::Command) -> anyhow::Result<Exi
         clap_complete::generate_to(shell, &mut command, &name, &completions)
             .with_context(|| format!("cannot write completions into {}", completions.display()))?;
     }
-    println!("{}", args.directory.display());
+    print(format_args!("{}\n", args.directory.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -58,6 +58,5 @@ fn print(args: &Args, document: &serde_json::Value) -> anyhow::Result<()> {
     if args.json {
         return print_json(document);
     }
-    println!("{}", serde_json::to_string_pretty(document)?);
-    Ok(())
+    super::print(serde_json::to_string_pretty(document)? + "\n")
 }

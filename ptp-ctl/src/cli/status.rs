@@ -1,5 +1,6 @@
 //! `ptp-ctl status`.
 
+use super::print;
 use crate::clock::realtime_nanos;
 use crate::config::DEFAULT_RUN_DIR;
 use crate::net::interface_index;
@@ -26,6 +27,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("no controller runs on {interface} ({} has no socket of one)", args.run_dir.display());
     };
     let document = serde_json::from_slice(&document).context("the controller's answer is no JSON")?;
-    print!("{}", report::page(&document, realtime_nanos()));
+    print(report::page(&document, realtime_nanos()))?;
     Ok(ExitCode::SUCCESS)
 }

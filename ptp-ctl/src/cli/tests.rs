@@ -35,12 +35,12 @@ fn mistakes_are_usage_errors() {
 
 #[test]
 fn causes_are_said_once() {
-    let cause = std::io::Error::other("no such thing");
+    let cause = io::Error::other("no such thing");
     assert_eq!(
         with_causes(&anyhow::Error::from(cause).context("cannot do it")),
         "cannot do it: no such thing"
     );
-    let cause = std::io::Error::other("no such thing");
+    let cause = io::Error::other("no such thing");
     assert_eq!(
         with_causes(&anyhow::Error::from(cause).context("cannot do it: no such thing")),
         "cannot do it: no such thing"

@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, realtime_nanos};
 use crate::engine::server::Templates;
-use ptp_common::abi::{ServedTime, Serving};
+use ptp_common::abi::{PATH_TRACE_LENGTH, ServedTime, Serving};
 use ptp_common::net::checksum::WordSum;
 use ptp_common::time::{Interval, NANOS_PER_SEC, RawStamp, StampSource};
 use std::net::IpAddr;
@@ -93,7 +93,9 @@ pub(super) fn serving(
     };
     let delay_resp: [u8; 34] = *templates.delay_resp.as_bytes().first_chunk()?;
     let sync: [u8; 44] = templates.sync.as_bytes().try_into().ok()?;
-    let announce: [u8; 64] = templates.announce.as_bytes().try_into().ok()?;
+    let (announce, tlv) = templates.announce.as_bytes().split_first_chunk::<64>()?;
+    let mut path_trace = [0; PATH_TRACE_LENGTH];
+    path_trace.get_mut(..tlv.len())?.copy_from_slice(tlv);
     Some(Serving {
         software,
         hardware,
@@ -102,10 +104,12 @@ pub(super) fn serving(
         traffic_class: dscp << 2,
         answers: answers.into(),
         sync,
-        announce,
+        announce: *announce,
+        path_trace,
         delay_resp_sum: WordSum::of(&delay_resp).raw(),
         sync_sum: WordSum::of(&sync).raw(),
-        announce_sum: WordSum::of(&announce).raw(),
+        announce_sum: WordSum::of(announce).and(WordSum::of(&path_trace)).raw(),
+        path_trace_length: tlv.len() as u32,
         padding: 0,
     })
 }

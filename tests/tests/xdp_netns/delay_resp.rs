@@ -3,7 +3,7 @@
 use crate::world::{Bpffs, FAR, NEAR, World};
 use crate::{addresses, now};
 use nix::time::ClockId;
-use ptp_common::abi::{ServedTime, Serving};
+use ptp_common::abi::Serving;
 use ptp_common::net::checksum::WordSum;
 use ptp_common::wire::MessageType;
 use ptp_ctl::dataplane::{DataPlane, Grant, Mode};
@@ -15,21 +15,7 @@ const IDENTITY: [u8; 10] = [0x00, 0x1b, 0x19, 0xff, 0xfe, 0x01, 0x02, 0x03, 0x00
 fn serving() -> Serving {
     let mut delay_resp = [0; 34];
     (delay_resp[0], delay_resp[1], delay_resp[3], delay_resp[33]) = (0x09, 2, 54, 0x7f);
-    let tai = ServedTime::default();
-    Serving {
-        software: tai,
-        hardware: tai,
-        addresses: [[0; 16]; 2],
-        delay_resp,
-        traffic_class: 0,
-        answers: 1,
-        sync: [0; 44],
-        announce: [0; 64],
-        delay_resp_sum: WordSum::of(&delay_resp).raw(),
-        sync_sum: 0,
-        announce_sum: 0,
-        padding: 0,
-    }
+    Serving { delay_resp, answers: 1, delay_resp_sum: WordSum::of(&delay_resp).raw(), ..Serving::NOTHING }
 }
 
 fn delay_req(sequence_id: u8) -> [u8; 44] {

@@ -1,6 +1,6 @@
 //! Delay_Req of granted clients go back as Delay_Resp, octet by octet as they should be.
 
-use crate::bench::{ATTENDED, Bench, DELAY_RESP, FAMILIES, IDENTITY, SERVING, XDP_DROP, now};
+use crate::bench::{ATTENDED, Bench, DELAY_RESP, FAMILIES, IDENTITY, XDP_DROP, now};
 use crate::frame::{DELAY_REQ, Frame, message};
 use nix::time::ClockId;
 use ptp_common::abi::{Counter, DELAY_REQ_BURST, HEARTBEAT_TIMEOUT_NS, ServedTime, Serving};
@@ -53,7 +53,7 @@ fn serving() -> Serving {
         delay_resp_sum: WordSum::of(&header).raw(),
         traffic_class: DSCP << 2,
         answers: 1,
-        ..SERVING
+        ..Serving::NOTHING
     }
 }
 

@@ -6,7 +6,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use super::print_json;
+use super::{print, print_json};
 use crate::clock::kernel_tai_offset;
 use crate::config::{Config, DEFAULT_BPFFS, Role};
 use crate::dataplane::{Feature, probe};
@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json {
         print_json(&report)?;
     } else {
-        print!("{report}");
+        print(&report)?;
     }
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -60,10 +60,10 @@ fn check_file(args: &Args, file: &Path) -> anyhow::Result<()> {
             &serde_json::json!({ "config": file, "ok": true, "role": role, "interface": interface }),
         );
     }
-    println!(
-        "{}: a {role} on {interface}, no mistake found. `ptp-ctl check {interface}` shows what this machine can do.",
+    print(format_args!(
+        "{}: a {role} on {interface}, no mistake found. `ptp-ctl check {interface}` shows what this machine can do.\n",
         file.display()
-    );
+    ))?;
     Ok(())
 }
 

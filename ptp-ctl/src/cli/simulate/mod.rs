@@ -85,7 +85,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json {
         super::print_json(&report)?;
     } else {
-        print!("{report}");
+        super::print(&report)?;
         let simulated = scenario.document().duration * seeds.len() as f64;
         eprintln!("{simulated:.0} s simulated in {seconds:.2} s");
     }

@@ -4,7 +4,7 @@ use super::super::{DataPlane, Grant, Hold, Mode, object, probe};
 use super::*;
 use aya::programs::{TestRun as _, TestRunOptions};
 use nix::time::{ClockId, clock_gettime};
-use ptp_common::abi::{LIVE_FRAME_LENGTH, ServedTime, Serving};
+use ptp_common::abi::{LIVE_FRAME_LENGTH, PATH_TRACE_LENGTH, ServedTime, Serving};
 use ptp_common::net::checksum::{Sum, WordSum, compute_udp};
 use ptp_common::time::Timestamp;
 use ptp_common::wire::{
@@ -41,7 +41,7 @@ fn sync(sequence_id: u16, origin_timestamp: Timestamp) -> Vec<u8> {
     message(Body::Sync { origin_timestamp }, sequence_id, 0x7f)
 }
 
-fn announce(sequence_id: u16, origin_timestamp: Timestamp, log_message_interval: i8) -> Vec<u8> {
+fn announce(sequence_id: u16, origin_timestamp: Timestamp, log_message_interval: i8, clocks: u8) -> Vec<u8> {
     let body = Announce {
         origin_timestamp,
         current_utc_offset: 37,
@@ -56,26 +56,43 @@ fn announce(sequence_id: u16, origin_timestamp: Timestamp, log_message_interval:
         steps_removed: 3,
         time_source: 0x20,
     };
-    message(Body::Announce(body), sequence_id, log_message_interval)
+    let mut octets = message(Body::Announce(body), sequence_id, log_message_interval);
+    octets.extend(path_trace(clocks));
+    let [high, low] = (octets.len() as u16).to_be_bytes();
+    octets[2..4].copy_from_slice(&[high, low]);
+    octets
 }
 
-fn serving() -> Serving {
+/// A PATH_TRACE of so many clocks; nothing for none.
+fn path_trace(clocks: u8) -> Vec<u8> {
+    if clocks == 0 {
+        return Vec::new();
+    }
+    let mut tlv = [8_u16, 8 * u16::from(clocks)].map(u16::to_be_bytes).concat();
+    tlv.extend((1..=clocks).flat_map(|clock| [clock; 8]));
+    tlv
+}
+
+fn serving(clocks: u8) -> Serving {
     let sync: [u8; 44] = sync(0, Timestamp::ZERO).try_into().unwrap();
-    let announce: [u8; 64] = announce(0, Timestamp::ZERO, 0).try_into().unwrap();
+    let tlv = path_trace(clocks);
+    let whole = announce(0, Timestamp::ZERO, 0, clocks);
+    let announce: [u8; 64] = *whole.first_chunk().unwrap();
+    let mut path_trace = [0; PATH_TRACE_LENGTH];
+    path_trace[..tlv.len()].copy_from_slice(&tlv);
     let software = ServedTime { reference_ns: 0, offset_ns: SERVED_NS, rate: 0 };
     Serving {
         software,
         hardware: software,
-        addresses: [[0; 16]; 2],
-        delay_resp: [0; 34],
         traffic_class: DSCP << 2,
         answers: 1,
         sync,
         announce,
-        delay_resp_sum: 0,
+        path_trace,
         sync_sum: WordSum::of(&sync).raw(),
-        announce_sum: WordSum::of(&announce).raw(),
-        padding: 0,
+        announce_sum: WordSum::of(&announce).and(WordSum::of(&path_trace)).raw(),
+        path_trace_length: tlv.len() as u32,
+        ..Serving::NOTHING
     }
 }
 
@@ -138,7 +155,7 @@ impl Bench {
         loaded.fan_out().unwrap();
         let mut plane = DataPlane::from_loaded(loaded).unwrap();
         plane.heartbeat(1).unwrap();
-        plane.serve(&serving(), u64::MAX).unwrap();
+        plane.serve(&serving(0), u64::MAX).unwrap();
         let due = Mapping::of(&plane.maps.due, names::DUE, size_of::<Due>()).unwrap();
         for (number, (client, server)) in (1_u16..).zip(CLIENTS) {
             let client = client.parse().unwrap();
@@ -208,13 +225,29 @@ fn frames_are_exact() {
                 assert!((before..=after).contains(&stamp), "{before:?} {stamp:?} {after:?}");
                 let payload = match service {
                     SERVICE_SYNC => sync(sequence_id, stamp),
-                    _ => announce(sequence_id, stamp, 1),
+                    _ => announce(sequence_id, stamp, 1, 0),
                 };
                 assert_eq!(found, frame(client, server, port, &payload));
             }
         }
     }
     assert_eq!((bench.counter("sync_sent"), bench.counter("announce_sent")), (4, 4));
+}
+
+#[test]
+fn an_announce_says_which_clocks_its_time_came_through() {
+    let Some(mut bench) = Bench::new("an_announce_says_which_clocks_its_time_came_through") else { return };
+    for (clocks, sequence_id) in [(1, 0x0102), (15, 0x0103), (0, 0x0104)] {
+        bench.plane.serve(&serving(clocks), u64::MAX).unwrap();
+        for (client, server) in CLIENTS {
+            let (client, server) = (client.parse().unwrap(), server.parse().unwrap());
+            let (verdict, found) = bench.run(client, SERVICE_ANNOUNCE);
+            assert_eq!(verdict, XDP_TX);
+            let stamp = timestamp(&found[found.len() - 30 - path_trace(clocks).len()..]);
+            let payload = announce(sequence_id, stamp, 1, clocks);
+            assert_eq!(found, frame(client, server, 320, &payload), "{clocks} clocks");
+        }
+    }
 }
 
 #[test]

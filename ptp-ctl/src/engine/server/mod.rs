@@ -21,7 +21,6 @@ pub use templates::Templates;
 use super::config::ServerConfig;
 use super::counters::counters;
 use super::event::{Event, Kind, Reason};
-use super::path::PathSequence;
 use super::{Engine, Input, Instant, KernelClock, MessageCounts, Output, Packet, TxToken};
 use arrayvec::ArrayVec;
 use clients::{Client, ClientId, Clients, Due, Key, Service};
@@ -236,8 +235,11 @@ impl Server {
         }
     }
 
-    fn send(&mut self, to: IpAddr, channel: Channel, message: &Message<'_>, tlvs: &[Tlv<'_>], stamp: Stamp) {
-        let packet = Packet::new(message, tlvs).expect("a server's own messages fit into a packet");
+    fn packet(&self, message: &Message<'_>, tlvs: &[Tlv<'_>]) -> Packet {
+        Packet::new(message, tlvs).expect("a server's own messages fit into a packet")
+    }
+
+    fn send(&mut self, to: IpAddr, channel: Channel, packet: Packet, stamp: Stamp) {
         let local_to_served = self.local_to_served().unwrap_or(Interval::ZERO);
         let (token, origin) = match stamp {
             Stamp::None => (None, None),
@@ -254,21 +256,20 @@ impl Server {
         let sequence_id = self.signaling_sequence_id;
         self.signaling_sequence_id = sequence_id.wrapping_add(1);
         let message = Message::new(self.header(sequence_id, 0x7f), Body::Signaling { target_port_identity });
-        self.send(to, Channel::General, &message, tlvs, Stamp::None);
+        self.send(to, Channel::General, self.packet(&message, tlvs), Stamp::None);
     }
 
-    fn announce(&self, sequence_id: u16, log_interval: i8) -> (Message<'static>, PathSequence) {
+    fn announce(&self, sequence_id: u16, log_interval: i8) -> Packet {
         let (announce, flags, path) = self.data_set();
         let mut header = self.header(sequence_id, log_interval);
         header.flags = header.flags.with(flags);
-        (Message::new(header, Body::Announce(announce)), path)
+        let octets = path.octets();
+        let trace = PathTrace::new(&octets).filter(|_| !octets.is_empty()).map(Tlv::PathTrace);
+        self.packet(&Message::new(header, Body::Announce(announce)), trace.as_slice())
     }
 
     fn send_announce(&mut self, to: IpAddr, sequence_id: u16, log_interval: i8) {
-        let (message, path) = self.announce(sequence_id, log_interval);
-        let octets = path.octets();
-        let trace = PathTrace::new(&octets).filter(|_| !octets.is_empty()).map(Tlv::PathTrace);
-        self.send(to, Channel::General, &message, trace.as_slice(), Stamp::Origin);
+        self.send(to, Channel::General, self.announce(sequence_id, log_interval), Stamp::Origin);
         self.counts.count(Count::AnnounceSent);
     }
 
@@ -280,7 +281,7 @@ impl Server {
         let message = Message::new(header, Body::Sync { origin_timestamp: Timestamp::ZERO });
         let token = SyncToken { client, generation: self.generation, sequence_id }.pack();
         let stamp = if self.config.two_step { Stamp::Tx(token) } else { Stamp::Origin };
-        self.send(to, Channel::Event, &message, &[], stamp);
+        self.send(to, Channel::Event, self.packet(&message, &[]), stamp);
         self.counts.count(Count::SyncSent);
     }
 
@@ -301,7 +302,7 @@ impl Server {
         let (address, _) = client.key;
         let body = Body::FollowUp { precise_origin_timestamp: self.served(tx) };
         let message = Message::new(self.header(token.sequence_id, 0x7f), body);
-        self.send(address, Channel::General, &message, &[], Stamp::None);
+        self.send(address, Channel::General, self.packet(&message, &[]), Stamp::None);
         self.counts.count(Count::FollowUpSent);
     }
 
@@ -372,7 +373,7 @@ impl Server {
             Body::DelayResp { receive_timestamp, requesting_port_identity: header.source_port_identity };
         let header =
             Header { correction_field: header.correction_field, ..self.header(header.sequence_id, 0x7f) };
-        self.send(from, Channel::General, &Message::new(header, body), &[], Stamp::None);
+        self.send(from, Channel::General, self.packet(&Message::new(header, body), &[]), Stamp::None);
         Ok(Count::DelayReq)
     }
 

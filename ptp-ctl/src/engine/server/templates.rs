@@ -13,7 +13,7 @@ pub struct Templates {
     pub delay_resp: Packet,
     /// A one-step Sync.
     pub sync: Packet,
-    /// An Announce without TLVs.
+    /// An Announce, with PATH_TRACE where the precise plane sends it, too.
     pub announce: Packet,
     /// What brings a reading of the local clock into the timescale that is served.
     pub local_to_served: Interval,
@@ -22,9 +22,7 @@ pub struct Templates {
 impl Server {
     /// What is true now; it changes with the timescale and with what is announced.
     pub fn templates(&self) -> Templates {
-        let packet = |message: &Message<'_>| {
-            Packet::new(message, &[]).expect("a server's own messages fit into a packet")
-        };
+        let packet = |message: &Message<'_>| self.packet(message, &[]);
         let delay_resp = Body::DelayResp {
             receive_timestamp: Timestamp::ZERO,
             requesting_port_identity: PortIdentity::default(),
@@ -33,7 +31,7 @@ impl Server {
         Templates {
             delay_resp: packet(&Message::new(self.header(0, 0x7f), delay_resp)),
             sync: packet(&Message::new(self.header(0, 0x7f), sync)),
-            announce: packet(&self.announce(0, 0).0),
+            announce: self.announce(0, 0),
             local_to_served: self.local_to_served().unwrap_or(Interval::ZERO),
         }
     }

@@ -9,7 +9,7 @@ use crate::peers::Ptp4l;
 use crate::process::Process;
 use crate::program::PtpCtl;
 use anyhow::{Context, Result};
-use ptp_common::abi::{ServedTime, Serving};
+use ptp_common::abi::Serving;
 use ptp_common::net::checksum::WordSum;
 use ptp_common::time::Timestamp;
 use ptp_common::wire::{Body, ClockIdentity, Flags, Header, Message, MessageType, PortIdentity};
@@ -114,20 +114,13 @@ fn serving(address: Ipv4Addr) -> Result<Serving> {
     let mut octets = [0; 54];
     Message::new(header, body).emit(&mut octets)?;
     let delay_resp = *octets.first_chunk().context("a Delay_Resp begins with a header")?;
-    let tai = ServedTime { reference_ns: 0, offset_ns: 0, rate: 0 };
     Ok(Serving {
-        software: tai,
-        hardware: tai,
         addresses: [address.to_ipv6_mapped().octets(), [0; 16]],
         delay_resp,
         traffic_class: 56 << 2,
         answers: 1,
-        sync: [0; 44],
-        announce: [0; 64],
         delay_resp_sum: WordSum::of(&delay_resp).raw(),
-        sync_sum: 0,
-        announce_sum: 0,
-        padding: 0,
+        ..Serving::NOTHING
     })
 }
 
