@@ -10,8 +10,8 @@ use std::time::Duration;
 /// How often it is looked at what must always be true.
 const TICK: Duration = Duration::from_secs(1);
 /// With nothing lost between them, a client that nobody serves is served by a living server within so long: the longest
-/// wait between requests, and an interval more for a Sync or Announce that overtook its grant and was not used.
-const LONGEST_UNSERVED: Duration = Duration::from_millis(6_200);
+/// wait between requests, 5 s, and the time that a request, its grant and the first exchange are on their way.
+const LONGEST_UNSERVED: Duration = Duration::from_millis(5_500);
 /// A server that has lived, and been within reach, for so long is left for no reason but losses.
 const SETTLED: Duration = Duration::from_secs(120);
 const SERVERS: [IpAddr; 2] = [SERVER_A, SERVER_B];

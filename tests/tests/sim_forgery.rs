@@ -185,6 +185,11 @@ fn messages_without_a_grant_are_unasked() {
     world.run_for(Duration::from_millis(10));
     world.take_reports();
     for packet in harmful().into_iter().take(4) {
-        assert_eq!(refused(&mut world, node, &packet, &packet.bytes()), "unasked");
+        let expected = match packet.body {
+            // Its own grant may have been overtaken: kept, and refused once there is one of another identity.
+            Body::Announce(_) | Body::Sync { .. } | Body::FollowUp { .. } => "before_grant",
+            _ => "unasked",
+        };
+        assert_eq!(refused(&mut world, node, &packet, &packet.bytes()), expected);
     }
 }

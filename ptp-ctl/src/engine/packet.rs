@@ -18,6 +18,13 @@ impl Packet {
         Ok(Self { octets, length: length as u8 })
     }
 
+    /// These octets; `None` if they are too many.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let mut octets = [0; CAPACITY];
+        octets.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(Self { octets, length: bytes.len() as u8 })
+    }
+
     /// What goes on the wire.
     pub fn as_bytes(&self) -> &[u8] {
         &self.octets[..usize::from(self.length)]

@@ -1,6 +1,7 @@
 //! One server as its client knows it: contracts, announced data, exchanges under way, and whether it serves.
 
 use super::contract::Contract;
+use super::early::{Early, Unannounced};
 use super::exchange::Exchanges;
 use super::loss::{Loss, Stream};
 use super::recovery::Recovery;
@@ -154,6 +155,10 @@ pub(super) struct Association {
     /// How much its delays vary.
     pub(super) variation: Variation,
     pub(super) complete: u64,
+    /// What came before the GRANT that it follows.
+    pub(super) early: Early,
+    /// What came before the first Announce.
+    pub(super) unannounced: Unannounced,
     /// Why it was lost; `None` while it serves and before it ever did.
     loss: Option<Reason>,
     /// Since when its time disagrees with that of the majority.
@@ -197,6 +202,8 @@ impl Association {
             ingress: None,
             variation: Variation::default(),
             complete: 0,
+            early: Early::new(),
+            unannounced: Unannounced::new(),
             loss: None,
             suspected: None,
             fault: None,
@@ -209,6 +216,19 @@ impl Association {
 
     pub(super) fn contract(&mut self, message_type: MessageType) -> Option<&mut Contract> {
         self.contracts.iter_mut().find(|contract| contract.message_type() == message_type)
+    }
+
+    /// Stamps so far go with none that follow.
+    pub(super) fn void(&mut self) {
+        self.exchanges.void();
+        self.unannounced.clear();
+    }
+
+    /// It was asked for this, and has not answered.
+    pub(super) fn awaits(&self, message_type: MessageType) -> bool {
+        self.contracts
+            .iter()
+            .any(|contract| contract.message_type() == message_type && contract.is_requested())
     }
 
     pub(super) fn is_granted(&self, message_type: MessageType) -> bool {
@@ -278,7 +298,7 @@ impl Association {
     fn stop_measuring(&mut self) {
         self.proven = false;
         self.unanswered = 0;
-        self.exchanges.void();
+        self.void();
         for timer in [Timer::Sync, Timer::DelayReq, Timer::DelayResp] {
             self.set_timer(timer, None);
         }

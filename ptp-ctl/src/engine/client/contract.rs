@@ -295,6 +295,11 @@ impl Contract {
             && (self.denials >= MOST_DENIED || self.tries >= MOST_UNANSWERED)
     }
 
+    /// A request is out, and nothing is granted.
+    pub(super) fn is_requested(&self) -> bool {
+        self.phase == Phase::Requested
+    }
+
     /// When the next request is planned.
     pub(super) fn next_request(&self) -> Option<Instant> {
         self.next_request

@@ -23,10 +23,11 @@ impl Client {
         let surroundings = self.surroundings();
         let association = &self.associations[index];
         let announced = association.announced.is_some();
+        if !announced {
+            return self.keep_unannounced(now, index, complete);
+        }
         let local_to_server = association.local_to_server(&surroundings).ok();
-        let Some(local_to_server) = local_to_server.filter(|_| announced) else {
-            return;
-        };
+        let Some(local_to_server) = local_to_server else { return };
         if let Some(passage) = &complete.passage {
             self.recover(now, index, passage, local_to_server);
         }

@@ -4,6 +4,7 @@ mod association;
 mod bridge;
 mod compare;
 mod contract;
+mod early;
 mod exchange;
 mod follow;
 mod holdover;
@@ -80,6 +81,8 @@ counters! {
         WrongRequester = "wrong_requester",
         /// A message type that a client does not take.
         NotForClient = "not_for_client",
+        /// Asked for, but not granted yet: used if the GRANT comes within a second.
+        BeforeGrant = "before_grant",
         /// Nothing of the kind was granted or asked for.
         Unasked = "unasked",
         /// The same message again.
@@ -303,7 +306,7 @@ impl Client {
         self.generation = self.generation.wrapping_add(1);
         self.guard_until = now + STEP_GUARD;
         for association in &mut self.associations {
-            association.exchanges.void();
+            association.void();
         }
     }
 

@@ -31,10 +31,15 @@ impl Client {
                 return;
             }
         };
-        let count = match self.dispatch(now, &message, from, channel, rx) {
+        let dispatched = self.dispatch(now, &message, from, channel, rx);
+        let count = match dispatched {
+            Err(Count::Unasked) => self.keep(now, &message, bytes, from, (channel, rx)),
             Ok(count) | Err(count) => count,
         };
         self.counts.count(count);
+        if dispatched == Ok(Count::Signaling) {
+            self.take_early(now, from);
+        }
     }
 
     /// `Err` where the message was not used.
@@ -105,14 +110,17 @@ impl Client {
             (utc, announced.announce.current_utc_offset)
         };
         if association.announced.as_ref().is_some_and(|before| time_base(before) != time_base(&announced)) {
-            association.exchanges.void();
+            association.void();
             association.recovery = None;
         }
-        association.announced = Some(announced);
+        let is_first = association.announced.replace(announced).is_none();
         if !association.wants_all() && association.reappear() && !self.config.wait_to_restore.is_zero() {
             association.set_timer(Timer::Restore, now + self.config.wait_to_restore);
         }
         self.await_next(now, index, MessageType::Announce, Some(message.header.sequence_id));
+        if is_first {
+            self.take_unannounced(now, index);
+        }
         self.reselect(now);
         Ok(Count::Announce)
     }
@@ -251,7 +259,7 @@ impl Client {
         let answer = contract.granted(now, grant, jitter);
         if answer != Answer::Unasked && rebind && association.identity != Some(source) {
             association.identity = Some(source);
-            association.exchanges.void();
+            association.void();
             association.recovery = None;
         }
         let name = grant.message_type;

@@ -39,7 +39,7 @@ pub fn run(report: &mut Report, hours: u32) -> Result<()> {
                     let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
                     total.false_switches[number as usize % 2] += false_switches;
                     total.longest_unserved = total.longest_unserved.max(longest_unserved);
-                    total.violations.extend(violations);
+                    total.violations.extend(violations.iter().map(|what| format!("plan {number}: {what}")));
                 }
             });
         }
