@@ -126,6 +126,7 @@ pub struct World {
     /// True time since the start, ns.
     now: u64,
     nodes: Vec<Node>,
+    addresses: HashMap<IpAddr, NodeId>,
     queue: BinaryHeap<Reverse<Pending>>,
     order: u64,
     seed: u64,
@@ -143,6 +144,7 @@ impl World {
         Self {
             now: 0,
             nodes: Vec::new(),
+            addresses: HashMap::new(),
             queue: BinaryHeap::new(),
             order: 0,
             seed,
@@ -311,6 +313,7 @@ impl World {
 
     fn add(&mut self, address: IpAddr, role: Role, clock: Oscillator) -> NodeId {
         let node = NodeId(self.nodes.len());
+        self.addresses.insert(address, node);
         self.nodes.push(Node {
             address,
             role,
@@ -473,12 +476,10 @@ impl World {
         if arrivals.is_empty() {
             link.last_loss = Some(self.now);
         }
-        let Some(receiver) = self.nodes.iter().position(|node| node.address == to) else {
-            return;
-        };
+        let Some(&receiver) = self.addresses.get(&to) else { return };
         for at in arrivals {
             let bytes = packet.as_bytes().to_vec();
-            self.push(at, NodeId(receiver), What::Deliver { from, channel, bytes });
+            self.push(at, receiver, What::Deliver { from, channel, bytes });
         }
     }
 }

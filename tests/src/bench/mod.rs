@@ -38,7 +38,7 @@ enum Bench {
         /// Measure only this.
         #[arg(long, value_enum)]
         only: Option<FailoverPart>,
-        /// Play 10,000 simulated hours of random faults as well.
+        /// Play 10,000 simulated hours of random faults as well, and 100,000 clients that start in one second.
         #[arg(long)]
         long: bool,
         /// Play so many hours instead.
@@ -109,6 +109,7 @@ pub fn run(options: &Options) -> Result<()> {
             }
             if long {
                 failover::run_long(&mut report, hours)?;
+                failover::run_crowd(&mut report)?;
             }
             report
         }

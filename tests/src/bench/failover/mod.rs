@@ -1,11 +1,13 @@
 //! How long a client is without time when servers come and go, beside ptp4l on the same namespaces; and what only a
 //! simulation can know.
 
+pub mod crowd;
 mod long;
 mod ours;
 mod peer;
 mod simulated;
 
+pub use crowd::run as run_crowd;
 pub use long::run as run_long;
 pub use simulated::run as run_simulated;
 
