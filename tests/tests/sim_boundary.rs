@@ -65,6 +65,12 @@ struct Chain {
 
 impl Chain {
     fn locked(seed: u64, class: u8) -> Self {
+        let mut chain = Self::starting(seed, class);
+        chain.world.run_for(secs(60.0));
+        chain
+    }
+
+    fn starting(seed: u64, class: u8) -> Self {
         let mut world = World::new(seed);
         let delay = Delay::constant(Duration::from_micros(50)).plus_exponential(Duration::from_nanos(200));
         world.set_default_path(Path { delay, ..Path::default() });
@@ -74,7 +80,6 @@ impl Chain {
             world.add_boundary(BOUNDARY_D, boundary(4, &[BOUNDARY_C]), Oscillator::new(-5e6, -30e3)),
         ];
         let client = world.add_client(CLIENT, client_of(1, &[BOUNDARY_D]), Oscillator::new(7e6, 10e3));
-        world.run_for(secs(60.0));
         Self { world, grandmaster, boundaries, client }
     }
 }
@@ -101,6 +106,20 @@ fn a_chain_of_three_passes_on_the_grandmasters_data_set_and_its_time() {
         worst = worst.max(world.true_error_ns(client).abs());
     }
     assert!(worst < 500.0, "{worst} ns at the end of the chain");
+}
+
+/// Whoever is followed while it is free-running itself is followed to a time that it leaves: by a step, in a second or two.
+#[test]
+fn a_chain_that_starts_at_once_settles_at_once() {
+    for seed in 0..12 {
+        let Chain { mut world, client, boundaries: [first, second], .. } = Chain::starting(seed, 6);
+        world.run_for(secs(15.0));
+        for node in [first, second, client] {
+            let error = world.true_error_ns(node);
+            assert!(error.abs() < 1_000.0, "seed {seed}: {error} ns");
+            assert_eq!(followed(&world, node).state, State::Locked, "seed {seed}");
+        }
+    }
 }
 
 #[test]

@@ -49,8 +49,9 @@ pub struct Boundary {
     parent: Option<Parent>,
     /// How far the clock that faces the clients is from the client's, ns, if it is another one.
     second_clock_error_ns: f64,
-    /// It was locked once.
+    /// It was locked once, since the time that it follows began.
     settled: bool,
+    beginnings: u32,
     /// When to look again whether the clock is in specification.
     check: Option<Instant>,
     closed: bool,
@@ -66,6 +67,7 @@ impl Boundary {
             parent: None,
             second_clock_error_ns: 0.0,
             settled: false,
+            beginnings: 0,
             check: None,
             closed: false,
         };
@@ -135,6 +137,9 @@ impl Boundary {
         if self.closed {
             return;
         }
+        // What was followed before is not what is followed now: those below begin anew, too.
+        self.settled &= self.client.beginnings() == self.beginnings;
+        self.beginnings = self.client.beginnings();
         if let Some(parent) = self.client.parent() {
             self.parent = Some(parent);
         }

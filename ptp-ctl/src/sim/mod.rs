@@ -206,6 +206,12 @@ impl World {
         self.start(node);
     }
 
+    /// Switches a boundary clock on again; it remembers nothing.
+    pub fn restart_boundary(&mut self, node: NodeId, config: BoundaryConfig) {
+        self.nodes[node.0].role = Role::Boundary(Box::new(Boundary::new(self.instant(), config)));
+        self.start(node);
+    }
+
     /// Ends an engine in good order: what it sends last goes out, and is repeated until it is acknowledged.
     pub fn shutdown(&mut self, node: NodeId) {
         let now = self.instant();

@@ -95,7 +95,12 @@ pub(super) struct Announced {
     pub(super) path: PathSequence,
     /// Why nobody may follow it.
     pub(super) refused: Option<Reason>,
+    /// It is its own grandmaster, and its clock free-running: its time is nobody's, and may become anybody's.
+    free_running: bool,
 }
+
+/// clockClass from which on a clock has never been set by anything (IEEE 1588-2019, 7.6.2.5).
+const FREE_RUNNING: u8 = 248;
 
 impl Announced {
     /// `announce` is the body of `message`; `own` is our clockIdentity.
@@ -114,7 +119,14 @@ impl Announced {
         } else {
             None
         };
-        Self { announce, flags: message.header.flags, path, refused }
+        let free_running = announce.grandmaster_clock_quality.clock_class >= FREE_RUNNING
+            && announce.grandmaster_identity == message.header.source_port_identity.clock_identity;
+        Self { announce, flags: message.header.flags, path, refused, free_running }
+    }
+
+    /// Between these two announcements of one server it has found a time to follow: what was measured of it before is of another.
+    pub(super) fn has_found_its_time(&self, before: &Self) -> bool {
+        before.free_running && !self.free_running
     }
 
     pub(super) fn ptp_timescale(&self) -> bool {

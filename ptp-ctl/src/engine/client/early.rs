@@ -6,6 +6,8 @@
 
 use super::exchange::Complete;
 use super::{Client, Count};
+use crate::engine::estimator::Direction;
+use crate::engine::timeline::nanos;
 use crate::engine::{Instant, Packet};
 use arrayvec::ArrayVec;
 use ptp_common::net::Channel;
@@ -16,8 +18,11 @@ use std::time::Duration;
 
 /// An Announce, a Sync and its Follow_Up.
 const KEPT: usize = 3;
-/// Nothing is overtaken by more.
-const KEPT_FOR: Duration = Duration::from_secs(1);
+/// Hardly anything is overtaken by more.
+const KEPT_FOR: Duration = Duration::from_millis(500);
+
+/// What a server's time may be apart at most between such stamps and the Announce: less than any change of timescale makes.
+const CLOSE_NS: f64 = 900e6;
 
 /// Without a GRANT: the last messages of one server.
 pub(super) type Early = ArrayVec<Kept, KEPT>;
@@ -28,21 +33,28 @@ pub(super) type Unannounced = ArrayVec<(Instant, Complete), 4>;
 /// A message that nobody had asked for when it came.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
-    at: Instant,
     bytes: Packet,
     channel: Channel,
-    rx: Option<Timestamp>,
+    arrival: Arrival,
+}
+
+/// When a message came in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) at: Instant,
+    /// RX stamp, local time.
+    pub(super) rx: Option<Timestamp>,
 }
 
 impl Client {
     /// Keeps a message that was not granted, if its grant was asked for; what it counts as.
     pub(super) fn keep(
         &mut self,
-        now: Instant,
         message: &Message<'_>,
         bytes: &[u8],
         from: IpAddr,
-        (channel, rx): (Channel, Option<Timestamp>),
+        channel: Channel,
+        arrival: Arrival,
     ) -> Count {
         let message_type = match message.body {
             Body::Announce(_) => MessageType::Announce,
@@ -57,7 +69,7 @@ impl Client {
         if association.early.is_full() {
             association.early.remove(0);
         }
-        association.early.push(Kept { at: now, bytes, channel, rx });
+        association.early.push(Kept { bytes, channel, arrival });
         Count::BeforeGrant
     }
 
@@ -70,22 +82,32 @@ impl Client {
         kept.push((now, complete));
     }
 
-    /// Takes in the stamps that came before the Announce that is there now.
-    pub(super) fn take_unannounced(&mut self, now: Instant, index: usize) {
+    /// Takes in the stamps that came before the Announce that is there now and was sent at `origin`, by the server's time: not those of
+    /// before a change of that, which is what an Announce may tell.
+    pub(super) fn take_unannounced(&mut self, now: Instant, index: usize, origin: Timestamp) {
+        let close = |complete: &Complete| {
+            complete.passage.is_none_or(|passage| {
+                let server_time = match passage.direction {
+                    Direction::FromServer => passage.sent,
+                    Direction::ToServer => passage.received,
+                };
+                nanos(origin - server_time).abs() < CLOSE_NS
+            })
+        };
         for (at, complete) in std::mem::take(&mut self.associations[index].unannounced) {
-            if now.since(at) <= KEPT_FOR {
-                self.finish(at, index, complete);
+            if now.since(at) <= KEPT_FOR && close(&complete) {
+                self.finish(now, index, complete);
             }
         }
     }
 
-    /// Takes in what came before the GRANT that is there now, as of when it came.
+    /// Takes in what came before the GRANT that is there now.
     pub(super) fn take_early(&mut self, now: Instant, from: IpAddr) {
         let association = self.associations.iter_mut().find(|association| association.entry.address == from);
         let Some(association) = association else { return };
-        for Kept { at, bytes, channel, rx } in std::mem::take(&mut association.early) {
-            if now.since(at) <= KEPT_FOR {
-                self.received(at, bytes.as_bytes(), from, channel, rx);
+        for Kept { bytes, channel, arrival } in std::mem::take(&mut association.early) {
+            if now.since(arrival.at) <= KEPT_FOR {
+                self.received(now, bytes.as_bytes(), from, channel, arrival);
             }
         }
     }

@@ -39,6 +39,7 @@ use super::timers::interval;
 use super::{Engine, Input, Instant, MessageCounts, Output, Packet, TxToken};
 use association::{Association, Silence, Surroundings, Timer};
 use bridge::Bridge;
+use early::Arrival;
 use holdover::Reference;
 use ptp_common::net::Channel;
 use ptp_common::time::{Interval, Timestamp};
@@ -81,7 +82,7 @@ counters! {
         WrongRequester = "wrong_requester",
         /// A message type that a client does not take.
         NotForClient = "not_for_client",
-        /// Asked for, but not granted yet: used if the GRANT comes within a second.
+        /// Asked for, but not granted yet: used if the GRANT comes soon.
         BeforeGrant = "before_grant",
         /// Nothing of the kind was granted or asked for.
         Unasked = "unasked",
@@ -107,6 +108,8 @@ pub struct Client {
     servo: Option<Box<dyn Servo + Send>>,
     timeline: Timeline,
     selected: Option<usize>,
+    /// How often the server in use found a time to follow.
+    beginnings: u32,
     /// The server that steered the clock last.
     reference: Option<Reference>,
     /// When the clock is steered next without a server.
@@ -147,6 +150,7 @@ impl Client {
             timeline: Timeline::new(config.servo.map_or(0.0, |servo| servo.initial_frequency_ppb)),
             selected: None,
             reference: None,
+            beginnings: 0,
             holdover_at: None,
             disagree: false,
             bridge: Bridge::new(now, config.switch_slew_ppb),
@@ -310,6 +314,28 @@ impl Client {
         }
     }
 
+    /// A server that was free-running has a time to follow now: where it was followed, the clock may be stepped to that.
+    fn begin_anew(&mut self, now: Instant, index: usize) {
+        let association = &mut self.associations[index];
+        association.void();
+        association.recovery = None;
+        let address = Some(association.entry.address);
+        if self.selected != Some(index) {
+            return;
+        }
+        self.bridge.begin(now, 0.0);
+        if let Some(servo) = &mut self.servo {
+            servo.restart();
+        }
+        self.beginnings = self.beginnings.wrapping_add(1);
+        self.event(address, Kind::TimeJumped, None, Some("it is no longer free-running".to_owned()));
+    }
+
+    /// How often [`Self::begin_anew`] was there.
+    pub(in crate::engine) const fn beginnings(&self) -> u32 {
+        self.beginnings
+    }
+
     /// The local clock's readings have changed their meaning in a way that nobody knows.
     fn forget_estimates(&mut self) {
         for association in &mut self.associations {
@@ -356,10 +382,12 @@ impl Engine for Client {
         match input {
             // Acknowledgements of the last CANCEL.
             Input::Received { bytes, from, channel, rx } if self.closed => {
-                self.received(now, bytes, from, channel, rx);
+                self.received(now, bytes, from, channel, Arrival { at: now, rx });
             }
             _ if self.closed => {}
-            Input::Received { bytes, from, channel, rx } => self.received(now, bytes, from, channel, rx),
+            Input::Received { bytes, from, channel, rx } => {
+                self.received(now, bytes, from, channel, Arrival { at: now, rx });
+            }
             Input::Sent { token, tx } => self.sent(now, token, tx),
             Input::Unreachable { to } => self.unreachable(now, to),
             Input::TaiOffset(seconds) => self.tai_offset(now, seconds),

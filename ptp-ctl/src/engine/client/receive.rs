@@ -2,6 +2,7 @@
 
 use super::association::{Announced, Association, Timer};
 use super::contract::{Answer, Contract};
+use super::early::Arrival;
 use super::exchange::Unpaired;
 use super::{Client, Count};
 use crate::engine::Instant;
@@ -22,7 +23,7 @@ impl Client {
         bytes: &[u8],
         from: IpAddr,
         channel: Channel,
-        rx: Option<Timestamp>,
+        arrival: Arrival,
     ) {
         let message = match Message::parse(bytes) {
             Ok(message) => message,
@@ -31,9 +32,9 @@ impl Client {
                 return;
             }
         };
-        let dispatched = self.dispatch(now, &message, from, channel, rx);
+        let dispatched = self.dispatch(now, &message, from, channel, arrival);
         let count = match dispatched {
-            Err(Count::Unasked) => self.keep(now, &message, bytes, from, (channel, rx)),
+            Err(Count::Unasked) => self.keep(&message, bytes, from, channel, arrival),
             Ok(count) | Err(count) => count,
         };
         self.counts.count(count);
@@ -49,7 +50,7 @@ impl Client {
         message: &Message<'_>,
         from: IpAddr,
         channel: Channel,
-        rx: Option<Timestamp>,
+        arrival: Arrival,
     ) -> Result<Count, Count> {
         let position = self.associations.iter().position(|association| association.entry.address == from);
         let index = position.ok_or(Count::UnknownSource)?;
@@ -67,7 +68,7 @@ impl Client {
         }
         match message.body {
             Body::Announce(announce) => self.announce(now, index, message, announce),
-            Body::Sync { origin_timestamp } => self.sync(now, index, header, origin_timestamp, rx),
+            Body::Sync { origin_timestamp } => self.sync(now, index, header, origin_timestamp, arrival),
             Body::FollowUp { precise_origin_timestamp } => {
                 self.follow_up(now, index, header, precise_origin_timestamp)
             }
@@ -113,13 +114,18 @@ impl Client {
             association.void();
             association.recovery = None;
         }
+        let found = association.announced.as_ref().is_some_and(|before| announced.has_found_its_time(before));
         let is_first = association.announced.replace(announced).is_none();
+        if found {
+            self.begin_anew(now, index);
+        }
+        let association = &mut self.associations[index];
         if !association.wants_all() && association.reappear() && !self.config.wait_to_restore.is_zero() {
             association.set_timer(Timer::Restore, now + self.config.wait_to_restore);
         }
         self.await_next(now, index, MessageType::Announce, Some(message.header.sequence_id));
         if is_first {
-            self.take_unannounced(now, index);
+            self.take_unannounced(now, index, announce.origin_timestamp);
         }
         self.reselect(now);
         Ok(Count::Announce)
@@ -131,14 +137,14 @@ impl Client {
         index: usize,
         header: &Header,
         origin_timestamp: Timestamp,
-        rx: Option<Timestamp>,
+        arrival: Arrival,
     ) -> Result<Count, Count> {
         self.check_granted(index, header, MessageType::Sync)?;
-        if now < self.guard_until {
+        if arrival.at < self.guard_until {
             return Err(Count::AroundStep);
         }
-        let t2 = rx.ok_or(Count::NoRxStamp)?;
-        self.timeline.observe(now, t2);
+        let t2 = arrival.rx.ok_or(Count::NoRxStamp)?;
+        self.timeline.observe(arrival.at, t2);
         let correction = correction(header)?;
         let one_step = !header.flags.contains(Flags::TWO_STEP);
         let exchanges = &mut self.associations[index].exchanges;

@@ -1,8 +1,9 @@
 //! From a document to a scenario: every value is looked at, and what is wrong is called by its key.
 
-use super::{ClientClock, Document, Scenario, ServerModel, What};
+use super::{Clock, Document, Scenario, ServerModel, What};
 use crate::config::{
-    ClientSettings, ClockClass, ConfigError, Role, ServerAddress, ServerOptions, ServerSettings,
+    ClientOptions, ClientSettings, ClockClass, ConfigError, Role, ServerAddress, ServerOptions,
+    ServerSettings,
 };
 use crate::engine::client::MAX_SERVERS;
 use crate::sim::delay::{Clip, Delay, Normal, Range, Shape, Term};
@@ -87,7 +88,7 @@ impl Scenario {
     pub fn new(mut document: Document, directory: &path::Path) -> Result<Self, ScenarioError> {
         check_document(&document)?;
         for (place, server) in (1..).zip(&mut document.server) {
-            finite(&format!("server[{place}].offset"), server.offset)?;
+            check_server(place, server)?;
             // A record has delays of its own for each way.
             let to_server = server.to_server.get_or_insert_with(|| server.to_client.clone());
             let ways = [
@@ -99,7 +100,8 @@ impl Scenario {
             }
         }
         let client = client_settings(&document)?;
-        let servers = document.server.iter().map(server_settings).collect::<Result<_, _>>()?;
+        let settings = |server| server_settings(server, &document.client);
+        let servers = document.server.iter().map(settings).collect::<Result<_, _>>()?;
         Ok(Self { document, client, servers })
     }
 }
@@ -126,21 +128,15 @@ fn check_document(document: &Document) -> Result<(), ScenarioError> {
         let problem = "must be 2 points or more, [tau in s, MTIE in ns], all positive, tau rising";
         check("mask", mask.len() as f64, sane, problem)?;
     }
-    let ClientClock { offset, frequency, white_noise, random_walk, ageing, temperature } = oscillator;
-    finite("oscillator.offset", *offset)?;
-    let possible = frequency.abs() <= 1e8;
-    check("oscillator.frequency", *frequency, possible, "must be within 1e8 ppb either way")?;
-    not_negative("oscillator.white-noise", *white_noise)?;
-    not_negative("oscillator.random-walk", *random_walk)?;
-    finite("oscillator.ageing", *ageing)?;
-    finite("oscillator.temperature.amplitude", temperature.amplitude)?;
-    positive("oscillator.temperature.period", temperature.period)?;
+    check_clock("oscillator", oscillator)?;
     check("stamps.granularity", stamps.granularity as f64, stamps.granularity > 0, "must be 1 ns or more")?;
     not_negative("stamps.noise", stamps.noise)?;
     share("stamps.tx-loss", stamps.tx_loss)?;
     let count = server.len();
     let problem = "there must be 1 [[server]] at least, and 16 at most";
     check("server", count as f64, (1..=MAX_SERVERS).contains(&count), problem)?;
+    let asked = server.iter().filter(|server| server.client).count();
+    check("server", "client = false", asked > 0, "there must be one that the client asks")?;
     for (place, event) in (1..).zip(event) {
         let key = format!("event[{place}]");
         not_negative(&format!("{key}.at"), event.at)?;
@@ -163,6 +159,35 @@ fn check_document(document: &Document) -> Result<(), ScenarioError> {
         }
     }
     Ok(())
+}
+
+fn check_clock(key: &str, clock: &Clock) -> Result<(), ScenarioError> {
+    let Clock { offset, frequency, white_noise, random_walk, ageing, temperature } = clock;
+    finite(&format!("{key}.offset"), *offset)?;
+    let possible = frequency.abs() <= 1e8;
+    check(&format!("{key}.frequency"), *frequency, possible, "must be within 1e8 ppb either way")?;
+    not_negative(&format!("{key}.white-noise"), *white_noise)?;
+    not_negative(&format!("{key}.random-walk"), *random_walk)?;
+    finite(&format!("{key}.ageing"), *ageing)?;
+    finite(&format!("{key}.temperature.amplitude"), temperature.amplitude)?;
+    positive(&format!("{key}.temperature.period"), temperature.period)
+}
+
+/// `place` counts from 1.
+fn check_server(place: usize, server: &ServerModel) -> Result<(), ScenarioError> {
+    let key = |name: &str| format!("server[{place}].{name}");
+    finite(&key("offset"), server.offset)?;
+    for &upstream in &server.upstream {
+        let problem = "must be the number of a [[server]] before it, from 1";
+        check(&key("upstream"), upstream, (1..place).contains(&upstream), problem)?;
+    }
+    let boundary = !server.upstream.is_empty();
+    let problem = "a boundary clock's time is that of its `oscillator`, and of its servers";
+    check(&key("offset"), server.offset, !boundary || server.offset == 0.0, problem)?;
+    let Some(clock) = &server.oscillator else { return Ok(()) };
+    let problem = "is for boundary clocks (`upstream`): other servers have a perfect clock, `offset` ahead";
+    check(&key("oscillator"), "{ … }", boundary, problem)?;
+    check_clock(&key("oscillator"), clock)
 }
 
 fn check_path(key: &str, path: &mut Path, source: Source<'_>) -> Result<(), ScenarioError> {
@@ -271,17 +296,23 @@ fn client_settings(document: &Document) -> Result<ClientSettings, ScenarioError>
         address: server_address(index),
         priority: server.priority,
     };
-    options.server = document.server.iter().enumerate().map(server).collect();
+    let asked = document.server.iter().enumerate().filter(|(_, server)| server.client);
+    options.server = asked.map(server).collect();
     match options.validate()?.role {
         Role::Client(client) => Ok(client),
         Role::Server(_) => unreachable!("a client's options make a client"),
     }
 }
 
-fn server_settings(server: &ServerModel) -> Result<ServerSettings, ScenarioError> {
+fn server_settings(server: &ServerModel, client: &ClientOptions) -> Result<ServerSettings, ScenarioError> {
     let mut options = ServerOptions { interface: INTERFACE.to_owned(), ..ServerOptions::default() };
     if let Some(class) = server.clock_class {
         options.clock_class = ClockClass::Fixed(class);
+    }
+    if !server.upstream.is_empty() {
+        let address = |&number: &usize| ServerAddress { address: server_address(number - 1), priority: None };
+        let server = server.upstream.iter().map(address).collect();
+        options.upstream.client = Some(Box::new(ClientOptions { server, ..client.clone() }));
     }
     match options.validate()?.role {
         Role::Server(server) => Ok(server),

@@ -7,7 +7,7 @@ mod run;
 pub use check::ScenarioError;
 pub use run::{Happening, Run};
 
-use super::{Instability, Path, Stamps, Temperature};
+use super::{Instability, Oscillator, Path, Stamps, Temperature};
 use crate::config::{ClientOptions, ClientSettings, ServerSettings};
 use serde::Deserialize;
 use std::path;
@@ -37,7 +37,7 @@ pub struct Document {
     pub client: ClientOptions,
     /// The client's clock.
     #[serde(default)]
-    pub oscillator: ClientClock,
+    pub oscillator: Clock,
     /// Stamps of client and servers.
     #[serde(default)]
     pub stamps: Stamps,
@@ -57,14 +57,18 @@ const fn one() -> u64 {
     1
 }
 
+const fn yes() -> bool {
+    true
+}
+
 const fn ten_thousand() -> f64 {
     10_000.0
 }
 
-/// The client's clock.
+/// The clock of a client or of a boundary clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct ClientClock {
+pub struct Clock {
     /// How far ahead it starts, ns.
     pub offset: f64,
     /// How much too fast it runs, ppb.
@@ -79,14 +83,14 @@ pub struct ClientClock {
     pub temperature: Temperature,
 }
 
-impl ClientClock {
-    fn instability(&self) -> Instability {
-        Instability {
+impl Clock {
+    fn oscillator(&self) -> Oscillator {
+        Oscillator::new(self.offset, self.frequency).with_instability(Instability {
             white_noise: self.white_noise,
             random_walk: self.random_walk,
             ageing: self.ageing,
             temperature: self.temperature,
-        }
+        })
     }
 }
 
@@ -94,14 +98,23 @@ impl ClientClock {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerModel {
-    /// How far ahead of the truth its time is, ns.
+    /// How far ahead of the truth its time is, ns; of a boundary clock, its oscillator says that.
     #[serde(default)]
     pub offset: f64,
+    /// The servers that it follows, counted from 1, all before itself: a boundary clock. Its client's settings are those of
+    /// `[client]`.
+    #[serde(default)]
+    pub upstream: Vec<usize>,
+    /// A boundary clock's own clock.
+    pub oscillator: Option<Clock>,
+    /// The client asks it, not only a boundary clock.
+    #[serde(default = "yes")]
+    pub client: bool,
     /// clockClass that it announces; what `ptp-ctl server` does if left out.
     pub clock_class: Option<i64>,
     /// The client's localPriority; the place in the file if left out.
     pub priority: Option<u8>,
-    /// The way from it.
+    /// The way from it, to the client as to each boundary clock that follows it.
     pub to_client: Path,
     /// The way to it; like the way from it if left out.
     pub to_server: Option<Path>,

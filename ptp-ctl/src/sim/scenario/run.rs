@@ -1,13 +1,14 @@
 //! Plays a scenario.
 
 use super::check::{CLIENT, server_address};
-use super::{Document, RouteChange, Scenario, What};
+use super::{Document, RouteChange, Scenario, ServerModel, What};
 use crate::config::{Local, ServerSettings};
 use crate::engine::config::LocalTimescale;
 use crate::engine::event::Event;
 use crate::sim::statistics::{Sample, Statistics};
 use crate::sim::{NodeId, Observation, Oscillator, Path, World};
 use ptp_common::wire::{ClockIdentity, PortIdentity};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Largest adjustment of the client's clock, ppb: that of Linux' system clock.
@@ -89,16 +90,23 @@ impl<'a> Stage<'a> {
         let mut servers = Vec::new();
         for (index, (model, settings)) in server.iter().zip(&scenario.servers).enumerate() {
             let address = server_address(index);
-            world.set_path(address, CLIENT, model.to_client.clone());
-            world.set_path(CLIENT, address, model.to_server().clone());
-            let config = settings.engine_config(&local(index + 2, seed));
-            let node = world.add_server(address, config, Oscillator::new(model.offset, 0.0));
+            for customer in customers(&scenario.document, index) {
+                world.set_path(address, customer, model.to_client.clone());
+                world.set_path(customer, address, model.to_server().clone());
+            }
+            let local = local(index + 2, seed);
+            let config = settings.engine_config(&local);
+            let node = match &settings.upstream {
+                None => world.add_server(address, config, Oscillator::new(model.offset, 0.0)),
+                Some(upstream) => {
+                    let clock = model.oscillator.unwrap_or_default().oscillator();
+                    world.add_boundary(address, upstream.engine_config(config, &local), clock)
+                }
+            };
             servers.push(Place { node, down: false, longer: RouteChange::default() });
         }
-        let clock = Oscillator::new(oscillator.offset, oscillator.frequency)
-            .with_instability(oscillator.instability());
         let config = scenario.client.engine_config(&local(1, seed));
-        let client = world.add_client(CLIENT, config, clock);
+        let client = world.add_client(CLIENT, config, oscillator.oscillator());
         Self { scenario, world, client, servers, followed: None }
     }
 
@@ -115,8 +123,14 @@ impl<'a> Stage<'a> {
                 What::ServerOff => self.world.kill(place.node),
                 What::ServerOn => {
                     let settings: &ServerSettings = &self.scenario.servers[index];
-                    let seed = self.world.instant().as_nanos();
-                    self.world.restart_server(place.node, settings.engine_config(&local(index + 2, seed)));
+                    let local = local(index + 2, self.world.instant().as_nanos());
+                    let config = settings.engine_config(&local);
+                    match &settings.upstream {
+                        None => self.world.restart_server(place.node, config),
+                        Some(upstream) => {
+                            self.world.restart_boundary(place.node, upstream.engine_config(config, &local));
+                        }
+                    }
                 }
                 What::NetworkDown => place.down = true,
                 What::NetworkUp => place.down = false,
@@ -138,8 +152,10 @@ impl<'a> Stage<'a> {
             true => Path::broken(),
             false => Path { delay: path.delay.clone().plus_constant(longer), ..path.clone() },
         };
-        self.world.set_path(address, CLIENT, path(&model.to_client, longer.to_client));
-        self.world.set_path(CLIENT, address, path(model.to_server(), longer.to_server));
+        for customer in customers(&self.scenario.document, index) {
+            self.world.set_path(address, customer, path(&model.to_client, longer.to_client));
+            self.world.set_path(customer, address, path(model.to_server(), longer.to_server));
+        }
     }
 
     fn observe(&mut self, at_s: f64, run: &mut Run) {
@@ -162,6 +178,14 @@ impl<'a> Stage<'a> {
             }
         }
     }
+}
+
+/// Who asks the server at `index`.
+fn customers(document: &Document, index: usize) -> Vec<IpAddr> {
+    let follows = |server: &ServerModel| server.upstream.contains(&(index + 1));
+    let boundaries = document.server.iter().enumerate().filter(|(_, server)| follows(server));
+    let client = document.server[index].client.then_some(CLIENT);
+    boundaries.map(|(place, _)| server_address(place)).chain(client).collect()
 }
 
 /// What the engine must know of a machine, which is number `number` here.
