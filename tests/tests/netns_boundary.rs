@@ -141,6 +141,14 @@ fn servers_on_another_interface_are_followed() -> Result<()> {
     ensure!(stats["upstream_interface"] == Plane::Peer.interface(), "{stats:#}");
     let taken = &stats["counters"]["upstream"]["xdp"]["taken"];
     ensure!(taken.as_u64().is_some_and(|taken| taken > 0), "Sync by the program: {stats:#}");
+    // By the name of either interface, and again and again.
+    let mut watch = Command::new(programs.path());
+    watch.args(["stats", Plane::Peer.interface(), "--watch", "0.1", "--run-dir"]).arg(programs.run_dir());
+    let watch = boundary_host.spawn("stats", watch)?;
+    watch.wait_for("three lines", PATIENCE, |line| {
+        (line.text_of("standing") == Some("locked") && watch.lines(0).len() >= 3).then_some(())
+    })?;
+    drop(watch);
     for process in [client, boundary, grandmaster] {
         assert_ends_well(process)?;
     }

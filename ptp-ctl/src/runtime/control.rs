@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -99,7 +99,8 @@ pub(super) fn ask(path: &Path, question: &Question) -> anyhow::Result<Option<Vec
 /// The listening end; the path is removed on drop.
 pub(super) struct Control {
     listener: UnixListener,
-    path: PathBuf,
+    /// The socket's, and links to it.
+    paths: Vec<PathBuf>,
     /// Cloned for each reader that is being served.
     readers: Arc<()>,
     asked: UnboundedReceiver<Reader>,
@@ -138,7 +139,18 @@ impl Control {
             )
         })?;
         let (ask, asked) = unbounded_channel();
-        Ok(Self { listener, path, readers: Arc::new(()), asked, ask, patience: READER_PATIENCE })
+        Ok(Self { listener, paths: vec![path], readers: Arc::new(()), asked, ask, patience: READER_PATIENCE })
+    }
+
+    /// Is found on another path in the same directory, too: that of another interface of this controller.
+    pub(super) fn also_at(&mut self, path: PathBuf) -> anyhow::Result<()> {
+        let [socket, ..] = &self.paths[..] else { return Ok(()) };
+        // What a controller that was killed has left.
+        let _ = fs::remove_file(&path);
+        symlink(socket.file_name().context("a socket has a name")?, &path)
+            .with_context(|| format!("cannot make {}", path.display()))?;
+        self.paths.push(path);
+        Ok(())
     }
 
     /// Waits for the next question. Cancel-safe.
@@ -228,7 +240,9 @@ async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        for path in &self.paths {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 

@@ -109,9 +109,13 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
         }),
     };
     let sink = common.json.then(Sink::stdout).transpose().context("cannot start writing JSON lines")?;
+    let mut control = Control::listen(path)?;
+    if let Some(OtherPort { port, .. }) = &other {
+        control.also_at(control::path(&common.run_dir, &port.interface)?)?;
+    }
     let mut driver = Driver {
         role: Role::new(turn.instant, role, &local),
-        control: Control::listen(path)?,
+        control,
         management: common.management_socket.as_deref().map(ManagementSocket::open).transpose()?,
         reporter: Reporter::new(sink).with_record(open_record(role)?),
         chrony: open_chrony(role)?,

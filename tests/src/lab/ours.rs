@@ -39,6 +39,24 @@ pub(super) fn client(node: &Node, servers: &[&Node], options: &[&str], state: &P
     Ok(process)
 }
 
+/// Starts a controller that steers the PHC of an interface in a node's namespace, and waits until it runs.
+pub(super) fn at(
+    node: &Node,
+    interface: &str,
+    subcommand: &str,
+    options: &[&str],
+    state: &Path,
+) -> Result<Process> {
+    let mut command = Command::new(PTP_CTL);
+    command.args([subcommand, interface, "--json", "--clock", "phc"]).args(options);
+    if subcommand == "client" {
+        command.arg("--state-dir").arg(state);
+    }
+    let process = node.spawn(subcommand, command)?;
+    wait_until_started(&process)?;
+    Ok(process)
+}
+
 /// Runs a command to its end.
 pub(super) fn run(node: &Node, subcommand: &str, options: &[&str]) -> Result<Ended> {
     Ended::of(node.spawn(subcommand, command(node, subcommand, options))?)
@@ -46,7 +64,14 @@ pub(super) fn run(node: &Node, subcommand: &str, options: &[&str]) -> Result<End
 
 /// The `stats` document of the controller at a node.
 pub(super) fn stats(node: &Node) -> Result<Value> {
-    let ended = run(node, "stats", &[])?;
+    stats_of(node, &node.interface())
+}
+
+/// The same, of one on another interface in its namespace.
+pub(super) fn stats_of(node: &Node, interface: &str) -> Result<Value> {
+    let mut command = Command::new(PTP_CTL);
+    command.args(["stats", interface]);
+    let ended = Ended::of(node.spawn("stats", command)?)?;
     ensure!(ended.code == Some(0), "stats: {}", ended.stderr.trim());
     serde_json::from_str(&ended.stdout).context("stats is no JSON")
 }

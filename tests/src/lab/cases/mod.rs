@@ -1,5 +1,6 @@
 //! The cases, in the order in which they run.
 
+mod boundary;
 mod control;
 mod failover;
 mod faults;
@@ -24,6 +25,7 @@ pub(super) const ALL: &[(&str, Case)] = &[
     ("link-flap", faults::link_flap),
     ("clock-taken-away", faults::clock_taken_away),
     ("failover", failover::failover),
+    ("boundary", boundary::boundary),
     ("client-of-ptp4l", interop::client_of_ptp4l),
     ("server-of-ptp4l", interop::server_of_ptp4l),
     ("attach-and-detach", control::attach_and_detach),
