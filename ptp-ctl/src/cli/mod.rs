@@ -13,6 +13,7 @@ mod server;
 mod simulate;
 mod stats;
 mod status;
+mod top;
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,8 @@ enum Command {
     Status(status::Args),
     /// Show what the controller on an interface does, as JSON
     Stats(stats::Args),
+    /// Watch what the controller on an interface does, on the terminal
+    Top(top::Args),
     /// Show whom the server on an interface serves: totals, and the busiest clients
     Clients(clients::Args),
     /// Tell what time it is by a client, and how sure that is: earliest and latest
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Status(args) => status::run(args),
         Command::Stats(args) => stats::run(args),
+        Command::Top(args) => top::run(args),
         Command::Clients(args) => clients::run(args),
         Command::Now(args) => now::run(args),
         Command::Simulate(args) => simulate::run(args),

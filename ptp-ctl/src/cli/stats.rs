@@ -65,7 +65,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn watch(args: &Args, interval: Duration) -> anyhow::Result<ExitCode> {
     let mut next = Instant::now();
     loop {
-        let nobody = || serde_json::json!({ "version": VERSION, "running": false, "interface": args.interface });
+        let nobody =
+            || serde_json::json!({ "version": VERSION, "running": false, "interface": args.interface });
         print_json(&document(args)?.unwrap_or_else(nobody))?;
         next += interval;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));

@@ -6,6 +6,7 @@ pub mod metrics;
 mod page;
 mod sink;
 mod summary;
+pub mod words;
 
 #[cfg(test)]
 mod tests;
