@@ -149,6 +149,18 @@ impl Node {
         format!("lab{}", self.index)
     }
 
+    /// Lets each device answer for its own addresses only: several in one namespace are at one switch.
+    pub fn keep_addresses_apart(&self) -> Result<()> {
+        self.namespace.enter(|| {
+            fs::write("/proc/sys/net/ipv4/conf/all/arp_ignore", "1").context("cannot set arp_ignore")
+        })
+    }
+
+    /// Its namespace's name.
+    pub fn namespace(&self) -> &str {
+        self.namespace.name()
+    }
+
     /// Its address.
     pub fn address(&self) -> IpAddr {
         Ipv4Addr::new(10, 9, 0, self.index as u8 + 1).into()

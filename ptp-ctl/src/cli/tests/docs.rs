@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Directories in which the names of reports are looked for.
 const SOURCES: [&str; 4] = ["ptp-ctl/src", "ptp-common/src", "tests/src", "xtask/src"];
 /// Ends of file names: what has one is no name of a report.
-const FILE_ENDS: [&str; 8] = ["rs", "toml", "md", "json", "jsonl", "svg", "txt", "service"];
+const FILE_ENDS: [&str; 9] = ["rs", "toml", "md", "json", "jsonl", "svg", "txt", "service", "yaml"];
 
 struct Page {
     path: PathBuf,
@@ -213,4 +213,20 @@ fn configuration_files_are_right() {
         }
     }
     assert!(count > 0, "no file found");
+}
+
+/// What runs in a cluster is what runs under systemd: the same powers, and a configuration without mistakes.
+#[test]
+fn the_daemon_set_is_as_the_unit() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let unit = read("xtask/dist/ptp-ctl.service");
+    let line = unit.lines().find_map(|line| line.strip_prefix("CapabilityBoundingSet=")).unwrap();
+    let of_unit: BTreeSet<_> = line.split(' ').filter_map(|name| name.strip_prefix("CAP_")).collect();
+    let manifest = read("packaging/daemonset.yaml");
+    let added = manifest.lines().skip_while(|line| line.trim() != "add:").skip(1);
+    let of_manifest: BTreeSet<_> = added.map_while(|line| line.trim().strip_prefix("- ")).collect();
+    assert_eq!(of_manifest, of_unit);
+    let config = manifest.lines().skip_while(|line| line.trim() != "ptp-ctl.toml: |").skip(1);
+    let config: Vec<_> = config.map_while(|line| line.strip_prefix("    ")).collect();
+    Config::parse(&config.join("\n")).unwrap();
 }

@@ -1,7 +1,7 @@
 //! A boundary clock between two networks, on two NICs with a clock each: the second follows the first, and the client that.
 
 use crate::figures::{Bar, Row, Spread};
-use crate::lab::{Bench, Node, Run, ours};
+use crate::lab::{Bench, Mode, Node, Run, ours};
 use anyhow::{Context as _, Result, ensure};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ const CLIENT: usize = 3;
 const ADDRESSES: [&str; 2] = ["10.9.1.3", "10.9.1.4"];
 /// Every clock is to be within this of the grandmaster's, ns.
 const LIMIT: f64 = 1_000.0;
+/// In a functional run the client need not have come that far.
+const FUNCTION_LIMIT: f64 = 20_000.0;
 const HOLD: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(60);
 const SAMPLE: Duration = Duration::from_millis(50);
@@ -25,7 +27,8 @@ pub(super) fn boundary(run: &mut Run) -> Result<()> {
     }
     let [upstream, downstream] = BOUNDARY.map(|index| bench.node(index));
     let [second, first] = [downstream.interface(), upstream.interface()];
-    downstream.ip(&format!("link set {second} netns {first}"))?;
+    downstream.ip(&format!("link set {second} netns {}", upstream.namespace()))?;
+    upstream.keep_addresses_apart()?;
     upstream.ip(&format!("address add {}/24 dev {second}\nlink set {second} up", ADDRESSES[0]))?;
     let client_node = bench.node(CLIENT);
     let interface = client_node.interface();
@@ -40,10 +43,11 @@ pub(super) fn boundary(run: &mut Run) -> Result<()> {
     let between = ours::at(upstream, &second, "server", &options, state.path())?;
     let client = ours::at(client_node, &interface, "client", &["--server", ADDRESSES[0]], state.path())?;
 
+    let limit = if run.mode == Mode::Function { FUNCTION_LIMIT } else { LIMIT };
     let started = Instant::now();
     for (name, index) in [("first", BOUNDARY[0]), ("second", BOUNDARY[1]), ("client's", CLIENT)] {
         bench
-            .settled(index, GRANDMASTER, LIMIT, HOLD, started, TIMEOUT)
+            .settled(index, GRANDMASTER, limit, HOLD, started, TIMEOUT)
             .with_context(|| format!("the {name} clock\n{}\n{}", between.tail(), client.tail()))?;
     }
     announced(client_node, 6)?;
@@ -55,7 +59,7 @@ pub(super) fn boundary(run: &mut Run) -> Result<()> {
     ] {
         let rms = Spread::of(&bench.offsets(of, from, during)?).context("no figures")?.rms;
         run.report.rows.push(Row::new("boundary", metric, "ns", rms).judged(Bar::Below(LIMIT)));
-        ensure!(rms < LIMIT, "{metric} {rms}");
+        ensure!(rms < limit, "{metric} {rms}");
     }
     let stats = ours::stats_of(upstream, &second)?;
     ensure!(stats["standing"] == "locked" && stats["second_clock"]["offset_ns"].is_number(), "{stats:#}");
