@@ -1,6 +1,7 @@
 //! From complete exchanges to the choice of a server and the steering of the clock.
 
-use super::association::{Announced, Association, Condition, Timer};
+use super::announced::Announced;
+use super::association::{Association, Condition, Timer};
 use super::exchange::{Complete, Exchange, Passage};
 use super::holdover::Reference;
 use super::recovery::Recovery;

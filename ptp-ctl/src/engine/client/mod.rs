@@ -1,5 +1,6 @@
 //! The client: negotiates with every server, measures all of them, follows one.
 
+mod announced;
 mod association;
 mod bridge;
 mod compare;

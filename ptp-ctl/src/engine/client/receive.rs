@@ -1,6 +1,7 @@
 //! What comes in: a packet that is not exactly what was asked for changes nothing but a counter.
 
-use super::association::{Announced, Association, Timer};
+use super::announced::Announced;
+use super::association::{Association, Timer};
 use super::contract::{Answer, Contract};
 use super::early::Arrival;
 use super::exchange::Unpaired;

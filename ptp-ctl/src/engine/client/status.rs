@@ -1,6 +1,7 @@
 //! A client's state as the reports show it.
 
-use super::association::{Announced, Association, Condition, Surroundings};
+use super::announced::Announced;
+use super::association::{Association, Condition, Surroundings};
 use super::{Client, Record, Stamps};
 use crate::engine::Instant;
 use crate::engine::estimator::Estimate;

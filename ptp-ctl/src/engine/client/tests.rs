@@ -162,7 +162,7 @@ fn a_fast_clock_does_not_shorten_the_path() {
 
 #[test]
 fn time_that_comes_from_ourselves_is_refused() {
-    use super::association::Announced;
+    use super::announced::Announced;
     use ptp_common::wire::{Announce, ClockIdentity, ClockQuality, PathTrace};
 
     let (own, other) = (ClockIdentity([1; 8]), ClockIdentity([2; 8]));
