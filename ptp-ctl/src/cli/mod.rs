@@ -8,6 +8,7 @@ mod config;
 mod detach;
 mod now;
 mod pages;
+mod plot;
 mod run;
 mod server;
 mod simulate;
@@ -66,6 +67,8 @@ enum Command {
     Check(check::Args),
     /// Write, show and translate configuration files
     Config(config::Args),
+    /// Draw what a client has recorded: offset, path delay, MTIE and TDEV
+    Plot(plot::Args),
     /// Write man pages and shell completions
     Pages(pages::Args),
 }
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Check(args) => check::run(args),
         Command::Config(args) => config::run(args),
+        Command::Plot(args) => plot::run(args),
         Command::Pages(args) => pages::run(args, Cli::command()),
     };
     result.unwrap_or_else(|error| {

@@ -1,6 +1,7 @@
 //! `ptp-ctl stats`.
 
 use super::{print, print_json};
+use crate::clock::realtime_nanos;
 use crate::config::{DEFAULT_BPFFS, DEFAULT_RUN_DIR};
 use crate::dataplane;
 use crate::net::interface_index;
@@ -67,7 +68,9 @@ fn watch(args: &Args, interval: Duration) -> anyhow::Result<ExitCode> {
     loop {
         let nobody =
             || serde_json::json!({ "version": VERSION, "running": false, "interface": args.interface });
-        print_json(&document(args)?.unwrap_or_else(nobody))?;
+        let mut document = document(args)?.unwrap_or_else(nobody);
+        document["time_ns"] = realtime_nanos().into();
+        print_json(&document)?;
         next += interval;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }

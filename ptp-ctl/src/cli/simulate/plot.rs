@@ -13,10 +13,10 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
 
 const SIZE: (u32, u32) = (1100, 820);
-const FONT: &str = "sans-serif";
-const TRUTH: RGBColor = RGBColor(0x1f, 0x5f, 0xa8);
-const ESTIMATE: RGBColor = RGBColor(0xe0, 0x8a, 0x1e);
-const BOUND: RGBColor = RGBColor(0xf9, 0xe7, 0xd0);
+pub(in crate::cli) const FONT: &str = "sans-serif";
+pub(in crate::cli) const TRUTH: RGBColor = RGBColor(0x1f, 0x5f, 0xa8);
+pub(in crate::cli) const ESTIMATE: RGBColor = RGBColor(0xe0, 0x8a, 0x1e);
+pub(in crate::cli) const BOUND: RGBColor = RGBColor(0xf9, 0xe7, 0xd0);
 const MARK: RGBColor = RGBColor(0xb0, 0x30, 0x30);
 /// What concerns the time; negotiation does not.
 const SHOWN_EVENTS: [Kind; 5] =
@@ -27,8 +27,8 @@ const SHOWN: f64 = 0.98;
 /// network is its own edition and class: a scenario can have a mask of its own.
 const MASK: [(f64, f64); 4] = [(1.3, 197.5), (2.4, 280.0), (275.0, 580.0), (10_000.0, 580.0)];
 
-type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(in crate::cli) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
+pub(in crate::cli) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// Draws a run into an SVG file.
@@ -41,7 +41,11 @@ fn panels(area: &Area<'_>, scenario: &Scenario, run: &Run, statistics: &Statisti
     area.fill(&WHITE)?;
     let (upper, lower) = area.split_vertically(SIZE.1 * 6 / 10);
     error(&upper, scenario, run)?;
-    mtie(&lower, scenario, statistics)?;
+    let (mask, name) = match &scenario.document().mask {
+        Some(mask) => (&mask[..], "the scenario's mask"),
+        None => (&MASK[..], "mask in the manner of G.8271"),
+    };
+    mtie(&lower, statistics, mask, name)?;
     area.present()
 }
 
@@ -122,15 +126,20 @@ fn marks(chart: &mut Chart<'_, '_>, document: &Document, run: &Run, reach: f64) 
     Ok(())
 }
 
-fn mtie(area: &Area<'_>, scenario: &Scenario, statistics: &Statistics) -> Drawn {
-    let (mask, name) = match &scenario.document().mask {
-        Some(mask) => (mask.clone(), "the scenario's mask"),
-        None => (MASK.to_vec(), "mask in the manner of G.8271"),
-    };
+/// MTIE and TDEV over the observation interval, with a mask by its name.
+pub(in crate::cli) fn mtie(
+    area: &Area<'_>,
+    statistics: &Statistics,
+    mask: &[(f64, f64)],
+    name: &str,
+) -> Drawn {
     let points: Vec<_> = statistics.mtie.iter().map(|point| (point.tau_s, point.ns)).collect();
     let tdev: Vec<_> = statistics.tdev.iter().map(|point| (point.tau_s, point.ns)).collect();
     let longest = points.last().map_or(1.0, |point| point.0).max(10.0);
-    let all = || points.iter().chain(&tdev).chain(&mask).map(|point| point.1).filter(|ns| *ns > 0.0);
+    let all = || points.iter().chain(&tdev).chain(mask).map(|point| point.1).filter(|ns| *ns > 0.0);
+    if all().next().is_none() {
+        return area.titled("no time interval error at all", (FONT, 15)).map(drop);
+    }
     let bottom = all().fold(f64::MAX, f64::min) / 2.0;
     let top = all().fold(f64::MIN_POSITIVE, f64::max) * 2.0;
     let mut chart = ChartBuilder::on(area)
@@ -147,8 +156,9 @@ fn mtie(area: &Area<'_>, scenario: &Scenario, statistics: &Statistics) -> Drawn 
         .x_desc("observation interval, s")
         .y_label_formatter(&|ns| Ns(*ns).to_string())
         .draw()?;
-    for (line, colour, label) in [(points, TRUTH, "MTIE"), (tdev, ESTIMATE, "TDEV"), (mask, MARK, name)] {
-        let line = cut(&line, longest).into_iter().filter(|&(tau, ns)| ns > 0.0 && tau >= 1.0);
+    let lines = [(&points[..], TRUTH, "MTIE"), (&tdev[..], ESTIMATE, "TDEV"), (mask, MARK, name)];
+    for (line, colour, label) in lines.into_iter().filter(|(line, ..)| !line.is_empty()) {
+        let line = cut(line, longest).into_iter().filter(|&(tau, ns)| ns > 0.0 && tau >= 1.0);
         chart
             .draw_series(LineSeries::new(line, colour.stroke_width(2)))?
             .label(label)

@@ -70,7 +70,7 @@ impl Played<'_> {
 
 /// Nanoseconds with three digits and a unit that fits.
 #[derive(Clone, Copy)]
-pub(super) struct Ns(pub(super) f64);
+pub(in crate::cli) struct Ns(pub(in crate::cli) f64);
 
 impl Display for Ns {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
