@@ -122,8 +122,10 @@ fn pmc_reads_client_boundary_and_server() -> Result<()> {
     client.wait_for("the lock", PATIENCE, |line| {
         (line.is("sample") && line.text_of("state") == Some("locked")).then_some(())
     })?;
-    eventually("the grandmaster two steps away", PATIENCE, || {
-        Ok(sockets.fields("client", &["GET CURRENT_DATA_SET"])?["stepsRemoved"] == "2")
+    // Anew, once the boundary clock has found its grandmaster.
+    eventually("the lock, the grandmaster two steps away", PATIENCE, || {
+        let fields = sockets.fields("client", &["GET CURRENT_DATA_SET", "GET PORT_DATA_SET"])?;
+        Ok(fields["stepsRemoved"] == "2" && fields["portState"] == "SLAVE")
     })?;
 
     let of_server = sockets.fields("server", &GETS)?;
