@@ -277,7 +277,7 @@ impl Client {
         }
     }
 
-    fn update_state(&mut self) {
+    pub(super) fn update_state(&mut self) {
         let locked = self.servo.as_ref().is_some_and(|servo| servo.is_locked());
         let surroundings = self.surroundings();
         let refused = self.associations.iter().any(|association| association.is_refused(&surroundings));

@@ -330,6 +330,8 @@ impl Client {
         }
         self.beginnings = self.beginnings.wrapping_add(1);
         self.event(address, Kind::TimeJumped, None, Some("it is no longer free-running".to_owned()));
+        // At once: a boundary clock passes on what it is now.
+        self.update_state();
     }
 
     /// How often [`Self::begin_anew`] was there.
