@@ -312,6 +312,11 @@ impl Filter {
         self.covariance[PHASE][PHASE] += deviation * deviation;
     }
 
+    /// The frequency may have changed by about `deviation` ppb.
+    pub(super) fn rerate(&mut self, deviation: f64) {
+        self.covariance[FREQUENCY][FREQUENCY] += deviation * deviation;
+    }
+
     /// What it will know at `at` (s) if nothing comes until then.
     pub(super) fn ahead(mut self, at: f64) -> Self {
         self.predict(at);

@@ -257,3 +257,26 @@ proptest! {
         }
     }
 }
+
+/// One way longer by exactly as much as the other is shorter would explain it too, but for the packets in between.
+#[test]
+fn a_clock_that_is_slewed_is_no_route_change() {
+    for known in [2, 20, 100] {
+        for ppb in [100.0, 1e3, 5e3, 20e3, 100e3] {
+            for (seconds, shortest) in [(1, 5e3), (1, 1e6), (3, 5e3), (10, 5e3)] {
+                let mut link = Link::new(5, shortest, [0.0; 2]);
+                link.wander = 0.0;
+                link.run(known);
+                link.frequency += ppb;
+                link.run(seconds);
+                link.frequency -= ppb;
+                let history = link.run(60);
+                let (error, bound) = history[59];
+                let case = format!("{ppb} ppb for {seconds} s after {known} s, delay {shortest} ns");
+                assert!(error.abs() < 5.0 && bound < 10.0, "{case}: {error} ± {bound} ns");
+                let routes = link.changes.iter().filter(|change| !matches!(change, Change::Time(_))).count();
+                assert_eq!(routes, 0, "{case}: {:?}", link.changes);
+            }
+        }
+    }
+}

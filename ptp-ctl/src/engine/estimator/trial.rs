@@ -20,6 +20,8 @@ const BLOCKS: [i32; 3] = [16, 64, 256];
 const SUSPICIOUS: f64 = 1e-7;
 /// Legs after which the most probable explanation is taken at the latest.
 const LONGEST_TRIAL: u32 = 48;
+/// A clock whose rate changed has gone wrong by what is seen in about so long, s.
+const RATE_TIME: f64 = 1.0;
 /// Legs that it needs at the least.
 const SHORTEST_TRIAL: u32 = 12;
 /// An explanation that is so much more probable than all others (ln) is taken at once.
@@ -36,7 +38,8 @@ pub enum Change {
     Route(Direction),
     /// The way changed in both directions.
     Routes,
-    /// One of the two clocks was set, by about so many ns (positive: the local one is further ahead than before).
+    /// One of the two clocks was set or is being slewed, by about so many ns so far (positive: the local one is further ahead
+    /// than before).
     Time(f64),
 }
 
@@ -79,7 +82,7 @@ impl Block {
 /// shortest delay is still there, only that hardly a packet has it. Its filter learns anew what the others take.
 #[derive(Clone, Debug)]
 struct Trial {
-    explanations: [(Option<Change>, Filter, f64); 9],
+    explanations: [(Option<Change>, Filter, f64); 10],
     legs: u32,
     /// What was expected before.
     before: Filter,
@@ -147,6 +150,10 @@ impl Trial {
                     filter.reroute(to, size);
                 }),
                 explain(Some(Change::Time(0.0)), &|filter| filter.jump(size)),
+                explain(Some(Change::Time(0.0)), &|filter| {
+                    filter.jump(size);
+                    filter.rerate(size / RATE_TIME);
+                }),
                 explain(None, &|filter| filter.load(from, size)),
                 explain(None, &|filter| filter.load(to, size)),
                 explain(None, &|filter| {
