@@ -1,7 +1,9 @@
 //! What a server answers and sends: templates, and the time that it serves.
 
+use crate::wire::MAX_PATH_TRACE;
+
 /// Octets of the longest PATH_TRACE: with it an Announce fills a packet of the controller's, too.
-pub const PATH_TRACE_LENGTH: usize = 4 + 15 * 8;
+pub const PATH_TRACE_LENGTH: usize = 4 + 8 * MAX_PATH_TRACE;
 
 /// What is served when, by one kind of stamp: `stamp + offset + (stamp - reference) * rate`.
 #[repr(C)]

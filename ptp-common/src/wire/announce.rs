@@ -17,6 +17,9 @@ pub struct ClockQuality {
 }
 
 impl ClockQuality {
+    /// clockClass of a clock that says nothing else of itself (table 4).
+    pub const DEFAULT_CLASS: u8 = 248;
+
     /// clockAccuracy as ns, rounded up (table 5): no further is the clock from the true time; `None` where it does not say.
     pub const fn accuracy_ns(&self) -> Option<u64> {
         const US: u64 = 1_000;

@@ -53,7 +53,7 @@ pub use identity::{ClockIdentity, IdentityError, PortIdentity};
 pub use management::Management;
 pub use message::Message;
 pub use message_type::MessageType;
-pub use path_trace::PathTrace;
+pub use path_trace::{MAX_PATH_TRACE, PathTrace};
 pub use tlv::{Tlv, TlvSet, Tlvs};
 pub use unicast::{CancelUnicast, GrantUnicast, RequestUnicast};
 

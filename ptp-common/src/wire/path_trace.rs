@@ -4,6 +4,9 @@ use super::ClockIdentity;
 
 pub(super) const PATH_TRACE: u16 = 0x0008;
 
+/// Most clocks that this system keeps and passes on: with them an Announce fills the longest packet that it sends.
+pub const MAX_PATH_TRACE: usize = 15;
+
 /// Octets of one clockIdentity.
 const IDENTITY: usize = 8;
 

@@ -1,46 +1,34 @@
 //! `ptp-ctl clients`.
 
+use super::controller::Controller;
 use super::{print, print_json};
-use crate::config::DEFAULT_RUN_DIR;
 use crate::engine::server::{Prefix, Wanted};
-use crate::net::interface_index;
-use crate::runtime::{self, Question};
-use anyhow::{Context, bail};
+use crate::runtime::Question;
+use anyhow::bail;
 use serde_json::Value;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Interface that the server runs on
-    #[arg(value_name = "IFACE")]
-    interface: String,
+    #[command(flatten)]
+    controller: Controller,
     /// Only clients of this prefix, or with this address
     #[arg(long, value_name = "PREFIX")]
     prefix: Option<Prefix>,
     /// List so many, those whose grants allow the most messages first
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     top: u32,
-    /// Directory of the controller's socket
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUN_DIR)]
-    run_dir: PathBuf,
     /// As one line of JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let interface = &args.interface;
-    interface_index(interface)?;
+    let Controller { interface, .. } = &args.controller;
     let wanted = Wanted { prefix: args.prefix, top: args.top as usize };
-    let Some(answer) = runtime::ask_running(&args.run_dir, interface, &Question::Clients(wanted))? else {
-        bail!(
-            "no controller runs on {interface} ({} has no socket of one); start `ptp-ctl server {interface}`, or name its \
-             --run-dir",
-            args.run_dir.display()
-        );
-    };
-    let answer: Value = serde_json::from_slice(&answer).context("the controller's answer is no JSON")?;
+    let answer = args.controller.ask(&Question::Clients(wanted))?.ok_or_else(|| {
+        args.controller.missing(&format!("; start `ptp-ctl server {interface}`, or name its --run-dir"))
+    })?;
     if answer["clients"].is_null() {
         bail!(
             "a client runs on {interface}, which has no clients; `ptp-ctl stats {interface}` shows what it does"

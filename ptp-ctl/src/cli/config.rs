@@ -1,7 +1,7 @@
 //! `ptp-ctl config`: configuration files written, shown and translated.
 
 use super::print;
-use crate::config::{self, Config, ConfigError, RoleName};
+use crate::config::{self, Config, ConfigError, Profile, RoleName};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,6 +18,9 @@ enum Command {
         /// What the controller shall be
         #[arg(long, value_enum, value_name = "ROLE")]
         role: RoleName,
+        /// With the defaults of this profile
+        #[arg(long, value_enum, value_name = "NAME", default_value_t)]
+        profile: Profile,
     },
     /// Print the settings of a file
     Show {
@@ -38,7 +41,7 @@ enum Command {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
-        Command::Init { role } => print(config::init(*role))?,
+        Command::Init { role, profile } => print(config::init(*role, *profile))?,
         Command::Show { config, effective } => {
             let text = Config::read(config)?;
             let shown = config::show(&text, *effective).map_err(|error| error.in_file(config))?;

@@ -5,7 +5,9 @@ mod check;
 mod client;
 mod clients;
 mod config;
+mod controller;
 mod detach;
+mod drawing;
 mod now;
 mod pages;
 mod plot;
@@ -19,9 +21,11 @@ mod top;
 #[cfg(test)]
 mod tests;
 
+use crate::config::{Profile, RoleName};
 use crate::sim::scenario::ScenarioError;
 use anyhow::Context as _;
-use clap::{ArgAction, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches as _, Parser, Subcommand};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -37,6 +41,23 @@ struct Cli {
     verbose: u8,
     #[command(subcommand)]
     command: Command,
+}
+
+impl Cli {
+    /// A profile, if one is named, has a say in what is not.
+    fn from_line(line: Vec<OsString>) -> Result<Self, clap::Error> {
+        let mut matches = Self::command().try_get_matches_from(&line)?;
+        if let Some((role, profile)) = profile(&matches) {
+            matches = profile.apply(Self::command(), role).try_get_matches_from(&line)?;
+        }
+        Self::from_arg_matches(&matches)
+    }
+}
+
+fn profile(matches: &ArgMatches) -> Option<(RoleName, Profile)> {
+    let (name, flags) = matches.subcommand()?;
+    let role = RoleName::ALL.into_iter().find(|role| role.name() == name)?;
+    Some((role, *flags.get_one("profile")?))
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,7 +96,7 @@ enum Command {
 
 /// What `main` does. Exit codes: 0 fine, 1 an error while running, 2 a command line or setting that is wrong.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_line(std::env::args_os().collect()).unwrap_or_else(|error| error.exit());
     start_log(cli.verbose);
     let result = match &cli.command {
         Command::Attach(args) => attach::run(args),

@@ -1,7 +1,6 @@
 //! `ptp-ctl plot`: the log of a client as a picture.
 
-use super::simulate::plot::{Area, BOUND, Drawn, ESTIMATE, FONT, TRUTH, mtie};
-use super::simulate::text::Ns;
+use super::drawing::{Area, BOUND, Drawn, ESTIMATE, FONT, Ns, TRUTH, mtie};
 use crate::engine::client::Record;
 use crate::sim::statistics::{Sample, Statistics};
 use anyhow::{Context as _, anyhow, ensure};
@@ -46,6 +45,11 @@ struct Point {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    ensure!(
+        args.output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg")),
+        "{}: the picture is an SVG file, which must be named so: --output NAME.svg",
+        args.output.display()
+    );
     let file = File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let (mut points, mut server) = (Vec::new(), args.server);
     for line in BufReader::new(file).lines() {
@@ -112,12 +116,13 @@ fn draw(area: &Area<'_>, title: &str, points: &[Point]) -> Drawn {
         })
         .collect();
     let exchanges = (of(|point| point.offset), TRUTH.mix(0.35), "single exchanges");
-    let estimates = (of(|point| point.estimate), ESTIMATE.to_rgba(), "estimate with its 99 % bound");
+    let label = if bounds.is_empty() { "estimate" } else { "estimate with its 99 % bound" };
+    let estimates = (of(|point| point.estimate), ESTIMATE.to_rgba(), label);
     panel(offsets, title, "offset", &[exchanges, estimates], &bounds)?;
     panel(delays, "", "path delay", &[(of(|point| point.delay), TRUTH.to_rgba(), "path delay")], &[])?;
     let samples = each_second(points);
     match Statistics::of(&samples, 0.0, f64::MAX).filter(|statistics| statistics.mtie.len() > 1) {
-        Some(statistics) => mtie(intervals, &statistics, &[], "")?,
+        Some(statistics) => mtie(intervals, "of the estimate, as the client saw it", &statistics, &[], "")?,
         None => intervals.titled("too short for MTIE and TDEV", (FONT, 15)).map(drop)?,
     }
     area.present()
@@ -227,7 +232,9 @@ mod tests {
         let picture = std::fs::read_to_string(&output).unwrap();
         assert!(["MTIE", "TDEV", "path delay", "single exchanges"].iter().all(|text| picture.contains(text)));
         std::fs::write(&file, "nothing of ours\n").unwrap();
-        let error = run(&Args { file, output, server: None }).unwrap_err().to_string();
+        let error = run(&Args { file: file.clone(), output, server: None }).unwrap_err().to_string();
         assert!(error.contains("client --record"), "{error}");
+        let error = run(&Args { file, output: "log.png".into(), server: None }).unwrap_err().to_string();
+        assert!(error.contains("--output NAME.svg"), "{error}");
     }
 }

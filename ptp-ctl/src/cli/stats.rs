@@ -1,25 +1,20 @@
 //! `ptp-ctl stats`.
 
+use super::controller::Controller;
 use super::{print, print_json};
 use crate::clock::realtime_nanos;
-use crate::config::{DEFAULT_BPFFS, DEFAULT_RUN_DIR};
+use crate::config::DEFAULT_BPFFS;
 use crate::dataplane;
-use crate::net::interface_index;
 use crate::report::{PinnedCounters, PinnedDocument, VERSION};
-use crate::runtime;
-use anyhow::{Context, bail};
+use crate::runtime::Question;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Interface that the controller runs on
-    #[arg(value_name = "IFACE")]
-    interface: String,
-    /// Directory of the controller's socket
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUN_DIR)]
-    run_dir: PathBuf,
+    #[command(flatten)]
+    controller: Controller,
     /// Where bpffs is mounted
     #[arg(long, value_name = "DIR", default_value = DEFAULT_BPFFS)]
     bpffs: PathBuf,
@@ -42,18 +37,16 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let interface = &args.interface;
-    interface_index(interface)?;
     if let Some(interval) = args.watch {
         return watch(args, interval);
     }
-    let Some(document) = document(args)? else {
-        bail!(
-            "no controller runs on {interface} ({} has no socket of one), and no program is attached to it; start \
-             `ptp-ctl client {interface} ...` or `ptp-ctl server {interface}`, or name its --run-dir",
-            args.run_dir.display()
-        );
-    };
+    let document = document(args)?.ok_or_else(|| {
+        let interface = &args.controller.interface;
+        args.controller.missing(&format!(
+            ", and no program is attached to it; start `ptp-ctl client {interface} ...` or `ptp-ctl server {interface}`, \
+             or name its --run-dir"
+        ))
+    })?;
     if args.json {
         print_json(&document)?;
     } else {
@@ -66,8 +59,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn watch(args: &Args, interval: Duration) -> anyhow::Result<ExitCode> {
     let mut next = Instant::now();
     loop {
-        let nobody =
-            || serde_json::json!({ "version": VERSION, "running": false, "interface": args.interface });
+        let nobody = || serde_json::json!({ "version": VERSION, "running": false, "interface": args.controller.interface });
         let mut document = document(args)?.unwrap_or_else(nobody);
         document["time_ns"] = realtime_nanos().into();
         print_json(&document)?;
@@ -78,10 +70,10 @@ fn watch(args: &Args, interval: Duration) -> anyhow::Result<ExitCode> {
 
 /// What the controller says; without one, what the attached program has counted.
 fn document(args: &Args) -> anyhow::Result<Option<serde_json::Value>> {
-    let interface = &args.interface;
-    if let Some(document) = runtime::ask_running(&args.run_dir, interface, &runtime::Question::Stats)? {
-        return serde_json::from_slice(&document).context("the controller's answer is no JSON").map(Some);
+    if let Some(document) = args.controller.ask(&Question::Stats)? {
+        return Ok(Some(document));
     }
+    let interface = &args.controller.interface;
     let Some(counters) = dataplane::read_pinned_counters(&args.bpffs, interface)? else { return Ok(None) };
     let document = PinnedDocument {
         version: VERSION,

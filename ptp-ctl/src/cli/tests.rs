@@ -34,6 +34,23 @@ fn mistakes_are_usage_errors() {
 }
 
 #[test]
+fn a_profile_is_less_than_a_flag() {
+    let line = "ptp-ctl client eth0 --server 10.0.1.2 --log-sync-interval -1";
+    let named = format!("{line} --profile g8275.2");
+    let [plain, named] = [line, &named].map(|line| {
+        let cli = Cli::from_line(line.split_whitespace().map(Into::into).collect()).unwrap();
+        format!("{cli:?}")
+    });
+    assert!(plain.contains("domain: 0,") && plain.contains("log_sync_interval: -1,"), "{plain}");
+    assert!(named.contains("domain: 44,") && named.contains("log_sync_interval: -1,"), "{named}");
+    for profile in <Profile as clap::ValueEnum>::value_variants() {
+        for role in RoleName::ALL {
+            profile.apply(Cli::command(), role).debug_assert();
+        }
+    }
+}
+
+#[test]
 fn causes_are_said_once() {
     let cause = io::Error::other("no such thing");
     assert_eq!(

@@ -3,8 +3,8 @@
 use super::check::{Checker, RawCommon};
 use super::{
     ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_CHRONY_SOCKET, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR,
-    DataPlaneKind, Local, Retry, Revert, Role, RxTimestamp, Select, ServerAddress, ServoKind, Settings,
-    Standby, XdpAttachMode,
+    DataPlaneKind, Local, Profile, Retry, Revert, Role, RxTimestamp, Select, ServerAddress, ServoKind,
+    Settings, Standby, XdpAttachMode,
 };
 use crate::engine::config::{self as engine, ClientConfig, ServerEntry, ServoConfig};
 use serde::Deserialize;
@@ -26,6 +26,9 @@ pub struct ClientOptions {
     /// Server to follow, once per server; the first is preferred unless priorities say otherwise (lower = preferred)
     #[arg(long, value_name = "ADDR[@PRIORITY]", required = true)]
     pub server: Vec<ServerAddress>,
+    /// Named set of defaults for what is not set
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = defaults().profile)]
+    pub profile: Profile,
     /// domainNumber, 0 to 255
     #[arg(long, value_name = "N", default_value_t = defaults().domain)]
     pub domain: i64,
@@ -166,6 +169,7 @@ impl Default for ClientOptions {
         Self {
             interface: String::new(),
             server: Vec::new(),
+            profile: Profile::Default,
             domain: 0,
             sdo_id: 0,
             minor_version: 0,

@@ -4,6 +4,7 @@
 mod check;
 mod client;
 mod keys;
+mod profile;
 mod ptp4l;
 mod server;
 mod upstream;
@@ -15,6 +16,7 @@ mod tests;
 pub use check::ConfigError;
 pub use client::{ClientOptions, ClientSettings};
 pub use keys::{RoleName, init, show};
+pub use profile::Profile;
 pub use ptp4l::{Translation, TranslationError, translate};
 pub use server::{ServerOptions, ServerSettings};
 pub use upstream::{Upstream, UpstreamOptions};
@@ -72,7 +74,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`], without the file's name.
     pub fn parse(text: &str) -> Result<Settings, ConfigError> {
-        let config: Self = toml::from_str(text)?;
+        let config = toml::from_str::<Self>(text)?.completed(text)?;
         let settings = match (config.client, config.server) {
             (Some(client), None) => client.validate(),
             (None, Some(server)) => server.validate(),
@@ -80,6 +82,23 @@ impl Config {
             (None, None) => Err(ConfigError::NoRole),
         };
         settings.map_err(|error| error.with_line_of(text))
+    }
+
+    /// With the defaults of its profile, if it names one.
+    fn completed(self, text: &str) -> Result<Self, ConfigError> {
+        let (role, profile) = match (&self.client, &self.server) {
+            (Some(client), _) => (RoleName::Client, client.profile),
+            (_, Some(server)) => (RoleName::Server, server.profile),
+            (None, None) => return Ok(self),
+        };
+        if profile == Profile::Default {
+            return Ok(self);
+        }
+        let mut document: toml::Table = toml::from_str(text)?;
+        if let Some(toml::Value::Table(given)) = document.get_mut(role.name()) {
+            profile.complete(role, given);
+        }
+        Ok(document.try_into()?)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::check::{Checker, RawCommon};
 use super::{
-    ClockClass, ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local, Role,
-    RxTimestamp, Settings, SyncMode, SyncPlane, Upstream, UpstreamOptions, XdpAttachMode,
+    ClockClass, ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local,
+    Profile, Role, RxTimestamp, Settings, SyncMode, SyncPlane, Upstream, UpstreamOptions, XdpAttachMode,
 };
 use crate::engine::config::{AutoQuality, Policy, ServerConfig};
 use crate::engine::server::Prefix;
@@ -13,8 +13,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// clockClass of a clock that says nothing else of itself.
-const DEFAULT_CLASS: u8 = 248;
 /// timeSource of clocks that make time: atomic clock, GNSS, terrestrial radio (IEEE 1588-2019, table 6).
 const PRIMARY_REFERENCES: [i64; 3] = [0x10, 0x20, 0x30];
 
@@ -25,6 +23,9 @@ pub struct ServerOptions {
     /// Interface that faces the clients
     #[arg(value_name = "IFACE")]
     pub interface: String,
+    /// Named set of defaults for what is not set
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = defaults().profile)]
+    pub profile: Profile,
     /// domainNumber, 0 to 255
     #[arg(long, value_name = "N", default_value_t = defaults().domain)]
     pub domain: i64,
@@ -139,6 +140,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             interface: String::new(),
+            profile: Profile::Default,
             domain: 0,
             sdo_id: 0,
             minor_version: 0,
@@ -232,7 +234,7 @@ impl ServerOptions {
             priority2: check.range("priority2", self.priority2, 0..=255, PRIORITY)?,
             clock_quality: ClockQuality {
                 clock_class: match self.clock_class {
-                    ClockClass::Auto => DEFAULT_CLASS,
+                    ClockClass::Auto => ClockQuality::DEFAULT_CLASS,
                     ClockClass::Fixed(class) => {
                         let fix = ", or \"auto\"; 248 is the default of the standard, 6 is locked to a primary reference";
                         check.range("clock-class", class, 0..=255, fix)?

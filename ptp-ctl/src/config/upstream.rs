@@ -50,11 +50,13 @@ impl UpstreamOptions {
         let holdover_limit_ns =
             Checker("server").range("holdover-limit", server.holdover_limit, 1..=1_000_000_000, " ns")?;
         let mut client = match &self.client {
-            Some(client) => (**client).clone(),
+            Some(client) => {
+                of_the_clock(&check, client)?;
+                (**client).clone()
+            }
             None if self.servers.is_empty() => return Ok(None),
-            None => ClientOptions { server: self.servers.clone(), ..ClientOptions::default() },
+            None => ClientOptions { server: self.servers.clone(), ..server.profile.client() },
         };
-        of_the_clock(&check, &client)?;
         client.domain = server.domain;
         client.sdo_id = server.sdo_id;
         client.clock = server.clock;
@@ -90,6 +92,7 @@ impl UpstreamOptions {
 fn of_the_clock(check: &Checker, client: &ClientOptions) -> Result<(), ConfigError> {
     let plain = ClientOptions::default();
     for (key, differs) in [
+        ("profile", client.profile != plain.profile),
         ("domain", client.domain != plain.domain),
         ("sdo-id", client.sdo_id != plain.sdo_id),
         ("clock", client.clock != plain.clock),

@@ -1,15 +1,12 @@
 //! The clocks that an announced time has come through.
 
 use arrayvec::ArrayVec;
-use ptp_common::wire::{ClockIdentity, Message, Tlv};
-
-/// Most clocks that are kept: with them an Announce fills a [`Packet`](super::Packet).
-const MAX_CLOCKS: usize = 15;
+use ptp_common::wire::{ClockIdentity, MAX_PATH_TRACE, Message, Tlv};
 
 /// pathSequence (IEEE 1588-2019, 16.2): grandmaster first. Of a longer one the end is kept; loops around more clocks than that
 /// are left to the limit of stepsRemoved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct PathSequence(ArrayVec<ClockIdentity, MAX_CLOCKS>);
+pub(super) struct PathSequence(ArrayVec<ClockIdentity, MAX_PATH_TRACE>);
 
 impl PathSequence {
     /// That of an Announce; empty without PATH_TRACE.
@@ -18,8 +15,8 @@ impl PathSequence {
             Tlv::PathTrace(trace) => Some(trace),
             _ => None,
         });
-        let mut path: ArrayVec<_, MAX_CLOCKS> =
-            trace.into_iter().flat_map(|trace| trace.iter().rev()).take(MAX_CLOCKS).collect();
+        let mut path: ArrayVec<_, MAX_PATH_TRACE> =
+            trace.into_iter().flat_map(|trace| trace.iter().rev()).take(MAX_PATH_TRACE).collect();
         path.reverse();
         Self(path)
     }
@@ -39,7 +36,7 @@ impl PathSequence {
     }
 
     /// As on the wire.
-    pub(super) fn octets(&self) -> ArrayVec<u8, { 8 * MAX_CLOCKS }> {
+    pub(super) fn octets(&self) -> ArrayVec<u8, { 8 * MAX_PATH_TRACE }> {
         self.0.iter().flat_map(|clock| clock.0).collect()
     }
 

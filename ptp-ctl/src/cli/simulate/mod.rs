@@ -1,7 +1,7 @@
 //! `ptp-ctl simulate`.
 
-pub(super) mod plot;
-pub(super) mod text;
+mod plot;
+mod text;
 
 use crate::sim::scenario::{Run, Scenario};
 use crate::sim::statistics::{Statistics, rms};

@@ -1,23 +1,17 @@
 //! A run as an SVG picture: the time error with what the client makes of it, and MTIE against a mask.
 
-use super::text::Ns;
+use crate::cli::drawing::{Area, BOUND, Drawn, ESTIMATE, FONT, MARK, Ns, TRUTH, mtie};
 use crate::engine::event::Kind;
 use crate::report::EventText;
 use crate::sim::scenario::{Document, Happening, Run, Scenario};
 use crate::sim::statistics::{Sample, Statistics};
 use anyhow::{Result, anyhow};
-use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
 
 const SIZE: (u32, u32) = (1100, 820);
-pub(in crate::cli) const FONT: &str = "sans-serif";
-pub(in crate::cli) const TRUTH: RGBColor = RGBColor(0x1f, 0x5f, 0xa8);
-pub(in crate::cli) const ESTIMATE: RGBColor = RGBColor(0xe0, 0x8a, 0x1e);
-pub(in crate::cli) const BOUND: RGBColor = RGBColor(0xf9, 0xe7, 0xd0);
-const MARK: RGBColor = RGBColor(0xb0, 0x30, 0x30);
 /// What concerns the time; negotiation does not.
 const SHOWN_EVENTS: [Kind; 5] =
     [Kind::Selected, Kind::State, Kind::Step, Kind::RouteChanged, Kind::TimeJumped];
@@ -27,8 +21,6 @@ const SHOWN: f64 = 0.98;
 /// network is its own edition and class: a scenario can have a mask of its own.
 const MASK: [(f64, f64); 4] = [(1.3, 197.5), (2.4, 280.0), (275.0, 580.0), (10_000.0, 580.0)];
 
-pub(in crate::cli) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
-pub(in crate::cli) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// Draws a run into an SVG file.
@@ -45,7 +37,7 @@ fn panels(area: &Area<'_>, scenario: &Scenario, run: &Run, statistics: &Statisti
         Some(mask) => (&mask[..], "the scenario's mask"),
         None => (&MASK[..], "mask in the manner of G.8271"),
     };
-    mtie(&lower, statistics, mask, name)?;
+    mtie(&lower, "", statistics, mask, name)?;
     area.present()
 }
 
@@ -126,53 +118,6 @@ fn marks(chart: &mut Chart<'_, '_>, document: &Document, run: &Run, reach: f64) 
     Ok(())
 }
 
-/// MTIE and TDEV over the observation interval, with a mask by its name.
-pub(in crate::cli) fn mtie(
-    area: &Area<'_>,
-    statistics: &Statistics,
-    mask: &[(f64, f64)],
-    name: &str,
-) -> Drawn {
-    let points: Vec<_> = statistics.mtie.iter().map(|point| (point.tau_s, point.ns)).collect();
-    let tdev: Vec<_> = statistics.tdev.iter().map(|point| (point.tau_s, point.ns)).collect();
-    let longest = points.last().map_or(1.0, |point| point.0).max(10.0);
-    let all = || points.iter().chain(&tdev).chain(mask).map(|point| point.1).filter(|ns| *ns > 0.0);
-    if all().next().is_none() {
-        return area.titled("no time interval error at all", (FONT, 15)).map(drop);
-    }
-    let bottom = all().fold(f64::MAX, f64::min) / 2.0;
-    let top = all().fold(f64::MIN_POSITIVE, f64::max) * 2.0;
-    let mut chart = ChartBuilder::on(area)
-        .margin(12)
-        .x_label_area_size(36)
-        .y_label_area_size(84)
-        .build_cartesian_2d((1.0..longest).log_scale(), (bottom..top).log_scale())?;
-    chart
-        .configure_mesh()
-        .light_line_style(BLACK.mix(0.04))
-        .bold_line_style(BLACK.mix(0.1))
-        .axis_style(BLACK.mix(0.5))
-        .label_style((FONT, 13))
-        .x_desc("observation interval, s")
-        .y_label_formatter(&|ns| Ns(*ns).to_string())
-        .draw()?;
-    let lines = [(&points[..], TRUTH, "MTIE"), (&tdev[..], ESTIMATE, "TDEV"), (mask, MARK, name)];
-    for (line, colour, label) in lines.into_iter().filter(|(line, ..)| !line.is_empty()) {
-        let line = cut(line, longest).into_iter().filter(|&(tau, ns)| ns > 0.0 && tau >= 1.0);
-        chart
-            .draw_series(LineSeries::new(line, colour.stroke_width(2)))?
-            .label(label)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-    }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .label_font((FONT, 13))
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.2))
-        .draw()
-}
-
 /// The parts of a line that are within `reach` of zero.
 fn runs_inside(points: impl Iterator<Item = (f64, f64)>, reach: f64) -> Vec<Vec<(f64, f64)>> {
     let mut runs = vec![Vec::new()];
@@ -184,16 +129,6 @@ fn runs_inside(points: impl Iterator<Item = (f64, f64)>, reach: f64) -> Vec<Vec<
     }
     runs.retain(|run| !run.is_empty());
     runs
-}
-
-/// A line up to `end`, and a last point there if it goes on behind it.
-fn cut(line: &[(f64, f64)], end: f64) -> Vec<(f64, f64)> {
-    let inside = line.partition_point(|point| point.0 <= end);
-    let mut cut = line[..inside].to_vec();
-    if let (Some(&(from, before)), Some(&(to, after))) = (cut.last(), line.get(inside)) {
-        cut.push((end, before + (after - before) * (end - from) / (to - from)));
-    }
-    cut
 }
 
 /// How far the upper panel reaches to either side, ns.

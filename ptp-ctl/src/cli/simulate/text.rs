@@ -1,6 +1,7 @@
 //! The report for people.
 
 use super::{Played, Report};
+use crate::cli::drawing::Ns;
 use crate::report::EventText;
 use crate::sim::statistics::{Point, Statistics};
 use std::fmt::{self, Display, Formatter};
@@ -65,29 +66,6 @@ impl Played<'_> {
             writeln!(f, "{:>10.3} s  {}", happening.at_s, EventText(&happening.event))?;
         }
         Ok(())
-    }
-}
-
-/// Nanoseconds with three digits and a unit that fits.
-#[derive(Clone, Copy)]
-pub(in crate::cli) struct Ns(pub(in crate::cli) f64);
-
-impl Display for Ns {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let magnitude = self.0.abs();
-        let (scale, unit) = match magnitude {
-            m if m < 999.5 => (1.0, "ns"),
-            m if m < 999.5e3 => (1e3, "us"),
-            m if m < 999.5e6 => (1e6, "ms"),
-            _ => (1e9, "s"),
-        };
-        let value = self.0 / scale;
-        let digits = match value.abs() {
-            v if v < 9.995 => 2,
-            v if v < 99.95 => 1,
-            _ => 0,
-        };
-        write!(f, "{value:.digits$} {unit}")
     }
 }
 

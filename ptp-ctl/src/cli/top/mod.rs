@@ -6,15 +6,14 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+use super::controller::Controller;
 use crate::clock::realtime_nanos;
-use crate::config::DEFAULT_RUN_DIR;
 use crate::net::interface_index;
-use crate::runtime;
+use crate::runtime::Question;
 use anyhow::{Context as _, ensure};
 use history::History;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use view::{Screen, View};
@@ -24,20 +23,16 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Interface that the controller runs on
-    #[arg(value_name = "IFACE")]
-    interface: String,
-    /// Directory of the controller's socket
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUN_DIR)]
-    run_dir: PathBuf,
+    #[command(flatten)]
+    controller: Controller,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    interface_index(&args.interface)?;
+    interface_index(&args.controller.interface)?;
     ensure!(
         io::stdout().is_terminal() && io::stdin().is_terminal(),
         "`ptp-ctl top` needs a terminal; `ptp-ctl stats {} --watch` writes lines of JSON",
-        args.interface
+        args.controller.interface
     );
     let mut terminal = ratatui::try_init().context("cannot use this terminal")?;
     let ended = watch(args, &mut terminal);
@@ -46,16 +41,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn watch(args: &Args, terminal: &mut ratatui::DefaultTerminal) -> anyhow::Result<()> {
-    let mut screen = Screen::new(&args.interface);
+    let mut screen = Screen::new(&args.controller.interface);
     let (mut history, mut due) = (History::default(), Instant::now());
     loop {
         if due <= Instant::now() {
             // A controller that is gone may come back: what it said last stays on the screen.
-            match ask(args) {
+            match args.controller.ask(&Question::Stats) {
                 Ok(Some(document)) => screen.trouble = history.push(document).err(),
                 Ok(None) => {
                     screen.trouble =
-                        Some(format!("no controller runs on {}: waiting for one", args.interface));
+                        Some(format!("no controller runs on {}: waiting for one", args.controller.interface));
                 }
                 Err(error) => screen.trouble = Some(format!("{error:#}")),
             }
@@ -81,11 +76,4 @@ fn watch(args: &Args, terminal: &mut ratatui::DefaultTerminal) -> anyhow::Result
             }
         }
     }
-}
-
-fn ask(args: &Args) -> anyhow::Result<Option<serde_json::Value>> {
-    let answer = runtime::ask_running(&args.run_dir, &args.interface, &runtime::Question::Stats)?;
-    answer
-        .map(|document| serde_json::from_slice(&document).context("the controller's answer is no JSON"))
-        .transpose()
 }

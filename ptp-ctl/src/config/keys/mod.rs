@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{ClientOptions, Config, ConfigError, ServerOptions};
+use super::{ClientOptions, Config, ConfigError, Profile, ServerOptions};
 use clap::{Arg, ArgAction, Args, Command, ValueEnum};
 use std::fmt::Write;
 use toml::{Table, Value};
@@ -30,18 +30,29 @@ impl RoleName {
         }
     }
 
-    fn keys(self) -> Vec<Key> {
+    fn keys(self, profile: Profile) -> Vec<Key> {
         let command = Command::new(self.name());
         let command = match self {
             Self::Client => ClientOptions::augment_args(command),
             Self::Server => ServerOptions::augment_args(command),
         };
-        command.get_arguments().map(Key::of).collect()
+        let defaults = profile.defaults(self);
+        let key = |argument| {
+            let mut key = Key::of(argument);
+            if let Some(value) = defaults.get(&key.name) {
+                (key.default, key.of_profile) = (Some(value.clone()), true);
+            }
+            key
+        };
+        command.get_arguments().map(key).collect()
     }
 }
 
 /// What must be given has no default: these stand for it in a new file.
 const EXAMPLES: [(&str, &str); 2] = [("interface", "eth0"), ("server", "192.0.2.1")];
+
+/// The key that names the profile.
+const PROFILE: &str = "profile";
 
 /// A key, and the flag that it is.
 struct Key {
@@ -53,6 +64,8 @@ struct Key {
     placeholder: String,
     required: bool,
     default: Option<Value>,
+    /// The default is the profile's.
+    of_profile: bool,
 }
 
 impl Key {
@@ -87,6 +100,7 @@ impl Key {
                 (_, true) => Some(Value::Array(defaults)),
                 _ => defaults.pop(),
             },
+            of_profile: false,
             name,
         }
     }
@@ -99,20 +113,23 @@ fn typed(text: &str) -> Value {
 }
 
 /// A new file: what must be given, with an example, and everything else as a comment with its default.
-pub fn init(role: RoleName) -> String {
+pub fn init(role: RoleName, profile: Profile) -> String {
     let mut text = format!(
         "# Settings of `ptp-ctl run --config FILE`. `ptp-ctl check --config FILE` finds mistakes.\n\
          # A line that is a comment without a space behind its # shows a default: take the # away to change it.\n\n\
          [{}]\n",
         role.name()
     );
-    for key in role.keys() {
+    for key in role.keys(profile) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "# {}", key.help);
         for (value, help) in &key.values {
             let _ = writeln!(text, "#   {value}: {help}");
         }
         let _ = match (&key.default, key.required) {
+            (Some(_), _) if key.name == PROFILE && profile != Profile::Default => {
+                writeln!(text, "{PROFILE} = \"{}\"\n", profile.name())
+            }
             (Some(value), true) => writeln!(text, "{} = {value}\n", key.name),
             (Some(value), false) => writeln!(text, "#{} = {value}\n", key.name),
             (None, _) => writeln!(text, "# {} = {} (not set)\n", key.name, key.placeholder),
@@ -129,21 +146,29 @@ pub fn init(role: RoleName) -> String {
 /// As [`Config::parse`].
 pub fn show(text: &str, effective: bool) -> Result<String, ConfigError> {
     Config::parse(text)?;
+    let config: Config = toml::from_str(text)?;
     let document: Table = toml::from_str(text)?;
     let mut shown = String::new();
     for role in RoleName::ALL {
         if let Some(Value::Table(given)) = document.get(role.name()) {
-            show_table(&mut shown, role, given, effective);
+            let profile = match role {
+                RoleName::Client => config.client.as_ref().map(|client| client.profile),
+                RoleName::Server => config.server.as_ref().map(|server| server.profile),
+            };
+            show_table(&mut shown, role, profile.unwrap_or_default(), given, effective);
         }
     }
     Ok(shown)
 }
 
-fn show_table(shown: &mut String, role: RoleName, given: &Table, effective: bool) {
+fn show_table(shown: &mut String, role: RoleName, profile: Profile, given: &Table, effective: bool) {
     let _ = writeln!(shown, "[{}]", role.name());
-    for key in role.keys() {
+    for key in role.keys(profile) {
         let _ = match (given.get(&key.name), &key.default) {
             (Some(value), _) => writeln!(shown, "{} = {value}", key.name),
+            (None, Some(value)) if effective && key.of_profile => {
+                writeln!(shown, "{} = {value}  # profile {}", key.name, profile.name())
+            }
             (None, Some(value)) if effective => writeln!(shown, "{} = {value}  # default", key.name),
             (None, None) if effective => writeln!(shown, "# {} is not set", key.name),
             (None, _) => Ok(()),

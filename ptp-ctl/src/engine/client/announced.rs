@@ -2,7 +2,7 @@
 
 use crate::engine::event::Reason;
 use crate::engine::path::PathSequence;
-use ptp_common::wire::{Announce, ClockIdentity, Flags, Message};
+use ptp_common::wire::{Announce, ClockIdentity, ClockQuality, Flags, Message};
 
 /// What a server announces, as far as it concerns its client.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,9 +16,6 @@ pub(super) struct Announced {
     /// It is its own grandmaster, and its clock free-running: its time is nobody's, and may become anybody's.
     free_running: bool,
 }
-
-/// clockClass from which on a clock has never been set by anything (IEEE 1588-2019, 7.6.2.5).
-const FREE_RUNNING: u8 = 248;
 
 impl Announced {
     /// `announce` is the body of `message`; `own` is our clockIdentity.
@@ -37,7 +34,7 @@ impl Announced {
         } else {
             None
         };
-        let free_running = announce.grandmaster_clock_quality.clock_class >= FREE_RUNNING
+        let free_running = announce.grandmaster_clock_quality.clock_class >= ClockQuality::DEFAULT_CLASS
             && announce.grandmaster_identity == message.header.source_port_identity.clock_identity;
         Self { announce, flags: message.header.flags, path, refused, free_running }
     }

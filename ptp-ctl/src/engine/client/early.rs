@@ -75,6 +75,9 @@ impl Client {
 
     /// Keeps stamps whose timescale no Announce has told.
     pub(super) fn keep_unannounced(&mut self, now: Instant, index: usize, complete: Complete) {
+        if complete == Complete::default() {
+            return;
+        }
         let kept = &mut self.associations[index].unannounced;
         if kept.is_full() {
             kept.remove(0);

@@ -22,8 +22,6 @@ const PRIMARY_OUT: u8 = 160;
 const HOLDOVER: u8 = 135;
 /// The same, out of specification.
 const HOLDOVER_OUT: u8 = 165;
-/// clockClass of a clock that was never locked.
-const DEFAULT: u8 = 248;
 /// clockAccuracy: unknown.
 const ACCURACY_UNKNOWN: u8 = 0xfe;
 /// offsetScaledLogVariance: unknown.
@@ -132,7 +130,7 @@ impl Server {
                     announce.current_utc_offset = parent.announce.current_utc_offset;
                 }
                 let clock_class = match standing {
-                    Standing::Locked | Standing::FreeRunning => DEFAULT,
+                    Standing::Locked | Standing::FreeRunning => ClockQuality::DEFAULT_CLASS,
                     Standing::Holdover => HOLDOVER,
                     Standing::HoldoverOut => HOLDOVER_OUT,
                 };
@@ -206,7 +204,7 @@ impl Server {
             Some(Standing::Locked) if auto.primary => PRIMARY,
             Some(Standing::Holdover) if auto.primary => PRIMARY_HOLDOVER,
             Some(Standing::HoldoverOut) if auto.primary => PRIMARY_OUT,
-            _ => DEFAULT,
+            _ => ClockQuality::DEFAULT_CLASS,
         };
         if let Some(clock) = self.kernel_clock.filter(|clock| clock.synchronised) {
             if quality.clock_accuracy == ACCURACY_UNKNOWN {
