@@ -11,6 +11,7 @@ mod drawing;
 mod now;
 mod pages;
 mod plot;
+mod reload;
 mod run;
 mod server;
 mod simulate;
@@ -72,6 +73,8 @@ enum Command {
     Server(server::Args),
     /// Run a client or a server from a configuration file
     Run(run::Args),
+    /// Let the controller on an interface read its file again, and apply what needs no restart
+    Reload(reload::Args),
     /// Show what the controller on an interface does, as a page to read
     Status(status::Args),
     /// Show what the controller on an interface does, as JSON
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Client(args) => client::run(args),
         Command::Server(args) => server::run(args),
         Command::Run(args) => run::run(args),
+        Command::Reload(args) => reload::run(args),
         Command::Status(args) => status::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Top(args) => top::run(args),

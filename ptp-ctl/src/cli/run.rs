@@ -1,7 +1,8 @@
 //! `ptp-ctl run`.
 
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::runtime;
+use anyhow::Context as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,8 +17,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut settings = Config::load(&args.config)?;
+    let text = Config::read(&args.config)?;
+    let mut settings = Config::parse(&text).map_err(|error| error.in_file(&args.config))?;
     settings.common.json |= args.json;
-    runtime::run(&settings)?;
+    // SIGHUP finds it from wherever we were started.
+    let path = std::path::absolute(&args.config).context("cannot tell the working directory")?;
+    runtime::run(&settings, Some(Source { path, text }))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,6 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    runtime::run(&args.options.validate()?)?;
+    runtime::run(&args.options.validate()?, None)?;
     Ok(ExitCode::SUCCESS)
 }

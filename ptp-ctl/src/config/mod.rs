@@ -6,6 +6,7 @@ mod client;
 mod keys;
 mod profile;
 mod ptp4l;
+mod reload;
 mod server;
 mod upstream;
 mod values;
@@ -18,6 +19,7 @@ pub use client::{ClientOptions, ClientSettings};
 pub use keys::{RoleName, init, show};
 pub use profile::Profile;
 pub use ptp4l::{Translation, TranslationError, translate};
+pub use reload::{Changes, Source};
 pub use server::{ServerOptions, ServerSettings};
 pub use upstream::{Upstream, UpstreamOptions};
 pub use values::{
@@ -84,16 +86,20 @@ impl Config {
         settings.map_err(|error| error.with_line_of(text))
     }
 
+    /// Of the one table that there is.
+    fn role(&self) -> Option<(RoleName, Profile)> {
+        match (&self.client, &self.server) {
+            (Some(client), _) => Some((RoleName::Client, client.profile)),
+            (_, Some(server)) => Some((RoleName::Server, server.profile)),
+            (None, None) => None,
+        }
+    }
+
     /// With the defaults of its profile, if it names one.
     fn completed(self, text: &str) -> Result<Self, ConfigError> {
-        let (role, profile) = match (&self.client, &self.server) {
-            (Some(client), _) => (RoleName::Client, client.profile),
-            (_, Some(server)) => (RoleName::Server, server.profile),
-            (None, None) => return Ok(self),
-        };
-        if profile == Profile::Default {
+        let Some((role, profile)) = self.role().filter(|(_, profile)| *profile != Profile::Default) else {
             return Ok(self);
-        }
+        };
         let mut document: toml::Table = toml::from_str(text)?;
         if let Some(toml::Value::Table(given)) = document.get_mut(role.name()) {
             profile.complete(role, given);

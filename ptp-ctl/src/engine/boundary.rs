@@ -90,6 +90,14 @@ impl Boundary {
         &mut self.server
     }
 
+    /// Other settings, as far as either side can take them.
+    pub fn reconfigure(&mut self, now: Instant, config: BoundaryConfig) {
+        self.client.reconfigure(config.client);
+        self.server.reconfigure(config.server);
+        self.holdover_limit_ns = config.holdover_limit_ns;
+        self.pass_on(now);
+    }
+
     /// Ends every contract of both sides; it is over when [`is_finished`](Engine::is_finished) says so.
     pub fn shutdown(&mut self, now: Instant) {
         self.closed = true;

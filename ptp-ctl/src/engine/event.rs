@@ -60,6 +60,8 @@ pub enum Kind {
     LinkUp,
     /// The XDP program was taken off the interface.
     Detached,
+    /// The settings were read again.
+    Reloaded,
 }
 
 /// Why it happened: the vocabulary of 1588 ATR devices and of G.8275.2's PTSF where they have a word.

@@ -37,6 +37,8 @@ pub enum Question {
     Clients(Wanted),
     /// The document once more, for Prometheus.
     Metrics,
+    /// What became of reading the file again.
+    Reload,
 }
 
 /// Where the controller of this interface, in this network namespace, listens.

@@ -10,6 +10,7 @@ use super::management::{self, ManagementSocket};
 use super::notify;
 use super::plane::Plane;
 use super::questions::Searching;
+use super::reload::Reload;
 use super::role::Role;
 use super::second_clock::SecondClock;
 use super::system_clock::{self, SystemSide, Utc};
@@ -70,6 +71,8 @@ pub(super) struct Driver {
     pub(super) turn: Now,
     pub(super) timer: Timer,
     pub(super) signals: [Signal; 2],
+    pub(super) hangup: Signal,
+    pub(super) reload: Reload,
     /// What the engine was told last.
     pub(super) tai_offset: Option<i32>,
     /// The same, of the kernel's clock.
@@ -139,6 +142,8 @@ enum Wake {
     Reader(Reader),
     /// A management message came in.
     Management(management::Request),
+    /// The file is to be read again.
+    Reload,
     /// A signal.
     Stop,
 }
@@ -190,6 +195,9 @@ impl Driver {
                 Wake::Work => {}
                 Wake::Reader(reader) => self.take_question(reader),
                 Wake::Management(request) => self.answer_management(&request),
+                Wake::Reload => {
+                    self.reload();
+                }
                 Wake::Stop => break,
             }
         }
@@ -353,6 +361,7 @@ impl Driver {
             management,
             timer,
             signals: [interrupt, terminate],
+            hangup,
             upstream,
             ..
         } = self;
@@ -378,6 +387,7 @@ impl Driver {
             biased;
             _ = interrupt.recv() => Ok(Wake::Stop),
             _ = terminate.recv() => Ok(Wake::Stop),
+            _ = hangup.recv() => Ok(Wake::Reload),
             reader = control.question() => match reader {
                 Ok(reader) => Ok(Wake::Reader(reader)),
                 // Too many open files, or a reader that has gone again: the next one may do better.

@@ -12,6 +12,7 @@ mod management;
 mod notify;
 mod plane;
 mod questions;
+mod reload;
 mod role;
 mod second_clock;
 mod serving;
@@ -30,21 +31,21 @@ mod tests;
 
 pub use control::Question;
 
-use crate::config::{Settings, XdpAttachMode};
+use crate::config::{Settings, Source, XdpAttachMode};
 use crate::dataplane::Mode;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
-/// Runs a client or a server until SIGINT or SIGTERM.
+/// Runs a client or a server until SIGINT or SIGTERM; SIGHUP reads its file again, if the settings came from one.
 ///
 /// # Errors
 /// What keeps it from starting, or from going on; each message names the cause and, where there is one, the way out.
-pub fn run(settings: &Settings) -> anyhow::Result<()> {
+pub fn run(settings: &Settings, source: Option<Source>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    runtime.block_on(async { start::start(settings)?.run().await })
+    runtime.block_on(async { start::start(settings, source)?.run().await })
 }
 
 /// What the controller that runs on this interface answers, as JSON; `None` if none runs.

@@ -33,6 +33,10 @@ impl Driver {
                 let text = metrics::text(&self.document(), self.reporter.offsets());
                 reader.answer(http::response(text.as_bytes()));
             }
+            Question::Reload => {
+                let reloaded = self.reload();
+                answer(reader, &reloaded);
+            }
             Question::Clients(wanted) => {
                 self.searching.push_back(Searching { reader, search: Search::new(wanted) });
             }

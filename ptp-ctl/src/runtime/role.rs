@@ -33,6 +33,24 @@ impl Role {
         }
     }
 
+    /// Other settings of the same role, which differ in what the engine looks up whenever it needs it.
+    pub(super) fn reconfigure(&mut self, now: Instant, role: &config::Role, local: &config::Local) {
+        match (self, role) {
+            (Self::Client(engine), config::Role::Client(client)) => {
+                engine.reconfigure(client.engine_config(local));
+            }
+            (Self::Server(engine), config::Role::Server(server)) => {
+                engine.reconfigure(server.engine_config(local));
+            }
+            (Self::Boundary(engine), config::Role::Server(server)) => {
+                if let Some(upstream) = &server.upstream {
+                    engine.reconfigure(now, upstream.engine_config(server.engine_config(local), local));
+                }
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn engine(&mut self) -> &mut dyn Engine {
         match self {
             Self::Client(client) => client.as_mut(),

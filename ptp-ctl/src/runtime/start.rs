@@ -9,6 +9,7 @@ use super::guard::ClockGuard;
 use super::http;
 use super::management::ManagementSocket;
 use super::plane::Plane;
+use super::reload::Reload;
 use super::role::Role;
 use super::second_clock::SecondClock;
 use super::source;
@@ -39,7 +40,7 @@ use tokio::signal::unix::{SignalKind, signal};
 const PORT_NUMBER: u16 = 1;
 
 /// Opens everything.
-pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
+pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyhow::Result<Driver> {
     let Settings { common, role } = settings;
     let interface = common.interface.as_str();
     interface_index(interface)?;
@@ -125,6 +126,8 @@ pub(super) fn start(settings: &Settings) -> anyhow::Result<Driver> {
             signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
             signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
         ],
+        hangup: signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?,
+        reload: Reload { source, local },
         tai_offset: None,
         kernel_clock: None,
         counters: Counters::default(),

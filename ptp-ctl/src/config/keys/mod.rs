@@ -30,7 +30,7 @@ impl RoleName {
         }
     }
 
-    fn keys(self, profile: Profile) -> Vec<Key> {
+    pub(super) fn keys(self, profile: Profile) -> Vec<Key> {
         let command = Command::new(self.name());
         let command = match self {
             Self::Client => ClientOptions::augment_args(command),
@@ -46,6 +46,11 @@ impl RoleName {
         };
         command.get_arguments().map(key).collect()
     }
+
+    /// What holds for what is not set.
+    pub(super) fn defaults(self, profile: Profile) -> impl Iterator<Item = (String, Value)> {
+        self.keys(profile).into_iter().filter_map(|key| Some((key.name, key.default?)))
+    }
 }
 
 /// What must be given has no default: these stand for it in a new file.
@@ -55,8 +60,8 @@ const EXAMPLES: [(&str, &str); 2] = [("interface", "eth0"), ("server", "192.0.2.
 const PROFILE: &str = "profile";
 
 /// A key, and the flag that it is.
-struct Key {
-    name: String,
+pub(super) struct Key {
+    pub(super) name: String,
     help: String,
     /// Allowed values and what they mean; empty where any of a type is.
     values: Vec<(String, String)>,
@@ -147,15 +152,12 @@ pub fn init(role: RoleName, profile: Profile) -> String {
 pub fn show(text: &str, effective: bool) -> Result<String, ConfigError> {
     Config::parse(text)?;
     let config: Config = toml::from_str(text)?;
+    let profile = config.role().map(|(_, profile)| profile).unwrap_or_default();
     let document: Table = toml::from_str(text)?;
     let mut shown = String::new();
     for role in RoleName::ALL {
         if let Some(Value::Table(given)) = document.get(role.name()) {
-            let profile = match role {
-                RoleName::Client => config.client.as_ref().map(|client| client.profile),
-                RoleName::Server => config.server.as_ref().map(|server| server.profile),
-            };
-            show_table(&mut shown, role, profile.unwrap_or_default(), given, effective);
+            show_table(&mut shown, role, profile, given, effective);
         }
     }
     Ok(shown)

@@ -171,6 +171,12 @@ impl Client {
         }
     }
 
+    /// Other settings. Intervals and durations are asked for from the next renewal on; servers, identity, servo, standby, switch rate and
+    /// delay asymmetry must be what they were.
+    pub fn reconfigure(&mut self, config: ClientConfig) {
+        self.config = config;
+    }
+
     /// Packets by what became of them: name and count, in a fixed order.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let malformed = ParseError::ALL.map(|error| (error.name(), self.malformed[error.index()]));

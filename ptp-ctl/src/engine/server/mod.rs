@@ -106,6 +106,12 @@ pub struct Server {
 }
 
 impl Server {
+    /// Other settings. What is granted stays so until it ends; identity, the kind of Sync and the number of clients must be what
+    /// they were.
+    pub fn reconfigure(&mut self, config: ServerConfig) {
+        self.config = config;
+    }
+
     /// A server that grants to whoever asks, within its limits.
     pub fn new(_now: Instant, config: ServerConfig) -> Self {
         Self {
