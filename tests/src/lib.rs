@@ -15,7 +15,7 @@ pub mod scenarios;
 mod scratch;
 pub mod sim;
 mod skip;
-mod wait;
+pub mod wait;
 
 pub use skip::{Need, SKIP_LOG, have, skip};
 pub use wait::eventually;

@@ -1,9 +1,11 @@
 //! What a user sees when something is not as it should be: the cause and the way out, and the right exit code.
 
 use anyhow::{Context, Result, ensure};
-use ptp_tests::netns::{Family, Plane, World};
+use nix::sys::signal::{Signal, kill};
+use ptp_tests::netns::{Family, Host, Plane, World};
 use ptp_tests::process::Process;
 use ptp_tests::program::{Ended, PtpCtl};
+use ptp_tests::wait::eventually;
 use ptp_tests::{Need, have};
 use serde_json::Value;
 use std::fs::Permissions;
@@ -305,6 +307,63 @@ fn a_config_file_runs_a_server() -> Result<()> {
     ptp_tests::program::wait_until_started(&server)?;
     let client = programs.client(client_host, Family::V4, &[host], &[])?;
     client.wait_for("a sample", Duration::from_secs(40), |line| line.is("sample").then_some(()))
+}
+
+#[test]
+fn a_changed_file_is_applied_while_all_goes_on() -> Result<()> {
+    let Some((programs, world)) = lab("a_changed_file_is_applied_while_all_goes_on")? else { return Ok(()) };
+    let [host, client_host] = world.hosts() else { unreachable!("two names were given") };
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("ptp.toml");
+    let write = |more: &str| {
+        let text = format!(
+            "[server]\ninterface = \"{}\"\nclock = \"none\"\nbpffs = \"{}\"\nrun-dir = \"{}\"\njson = true\n{more}",
+            Plane::Ours.interface(),
+            programs.bpffs().path().display(),
+            programs.run_dir().display()
+        );
+        std::fs::write(&file, text)
+    };
+    let reload = |more: &str| {
+        write(more)?;
+        let mut command = programs.command("reload");
+        command.arg("--json").arg("--run-dir").arg(programs.run_dir());
+        programs.run(host, command)
+    };
+    write("")?;
+    let mut command = Command::new(programs.path());
+    command.args(["run", "--config"]).arg(&file);
+    let mut server = host.spawn("server", command)?;
+    ptp_tests::program::wait_until_started(&server)?;
+    let client = programs.client(client_host, Family::V4, &[host], &[])?;
+    client.wait_for("a sample", Duration::from_secs(40), |line| line.is("sample").then_some(()))?;
+
+    let answer = json(&reload("clock-class = 6\ndscp = 46\n")?)?;
+    ensure!(answer["applied"] == serde_json::json!(["clock-class"]), "{answer}");
+    ensure!(answer["needs_restart"] == serde_json::json!(["dscp"]), "{answer}");
+    hears_class(&programs, client_host, 6)?;
+
+    let wrong = reload("clock-class = 999\n")?;
+    assert_error(&wrong, RUNTIME_ERROR, &["line 7", "clock-class = 999"], "a wrong file")?;
+
+    let mark = server.mark();
+    write("clock-class = 7\n")?;
+    kill(server.pid(), Signal::SIGHUP)?;
+    server.wait_after(mark, "its event \"reloaded\"", Duration::from_secs(10), |line| {
+        line.is_event("reloaded").then_some(())
+    })?;
+    hears_class(&programs, client_host, 7)?;
+    server.check_alive()?;
+    let lost = client.lines(0).into_iter().find(|line| line.is_event("unusable") || line.is_event("expired"));
+    ensure!(lost.is_none(), "{lost:?}");
+    Ok(())
+}
+
+/// Waits until the client has an Announce with this clockClass.
+fn hears_class(programs: &PtpCtl, client_host: &Host, class: u64) -> Result<()> {
+    eventually(&format!("clockClass {class} is heard"), Duration::from_secs(20), || {
+        Ok(programs.stats(client_host)?["servers"][0]["announce"]["clock_class"] == class)
+    })
 }
 
 /// Two hosts; `None`, and the test is reported as skipped, where the machine lacks something.

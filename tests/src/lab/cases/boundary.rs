@@ -51,6 +51,7 @@ pub(super) fn boundary(run: &mut Run) -> Result<()> {
         bench
             .settled(index, GRANDMASTER, limit, HOLD, started, TIMEOUT)
             .with_context(|| format!("the {name} clock\n{}\n{}", between.tail(), client.tail()))?;
+        println!("lab: the {name} clock has settled after {:.1} s", started.elapsed().as_secs_f64());
     }
     announced(client_node, 6)?;
     let during = run.seconds(1, 30);
@@ -75,6 +76,10 @@ fn announced(client: &Node, class: u64) -> Result<()> {
     loop {
         let stats = ours::stats(client)?;
         if stats["servers"][0]["announce"]["clock_class"] == class {
+            println!(
+                "lab: clockClass {class} is heard after {:.1} s",
+                (Instant::now() + TIMEOUT - deadline).as_secs_f64()
+            );
             return Ok(());
         }
         ensure!(Instant::now() < deadline, "clockClass {class} is not announced\n{stats:#}");
