@@ -509,6 +509,9 @@ impl Driver {
             Ok(Some(at)) => {
                 self.role.engine().handle(self.turn.instant, Input::Steered { at });
                 if matches!(decision, Decision::Step { .. }) {
+                    if let Some(second) = &mut self.second_clock {
+                        second.first_stepped();
+                    }
                     self.turn_second_clock();
                 }
                 self.serve();

@@ -29,6 +29,11 @@ impl SecondClock {
         Ok(Self { clock, first, second, pi, offset_ns: None, steps: 0 })
     }
 
+    /// The first clock was stepped.
+    pub(super) const fn first_stepped(&mut self) {
+        self.pi.reference_stepped();
+    }
+
     /// Compares and steers; `None` if the comparison was disturbed. `now`: CLOCK_MONOTONIC, s.
     pub(super) fn turn(&mut self, now: f64) -> Result<Option<Done>, ClockError> {
         let ahead = |CrossStamp { phc_ns, system_ns, .. }| phc_ns - system_ns;

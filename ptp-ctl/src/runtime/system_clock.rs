@@ -19,6 +19,8 @@ const PROPORTIONAL: f64 = 1.5;
 const INTEGRAL: f64 = 0.5;
 /// The frequency is measured first, over so long, s: the comparisons are not quite free of noise.
 const MEASURE: f64 = 1.0;
+/// What changes faster than that is no frequency, but a step in between, ppb.
+const MOST_PPB: f64 = 1e6;
 /// Longest time between two comparisons that the loop takes for one interval, s.
 const LONGEST: f64 = 2.0;
 
@@ -157,10 +159,14 @@ impl Pi {
         Self { integral_ppb: frequency_ppb, output_ppb: frequency_ppb, last: None, stage }
     }
 
+    /// What it follows was stepped: what was compared before says nothing of the frequency.
+    pub(super) const fn reference_stepped(&mut self) {
+        self.last = None;
+    }
+
     /// `now` in s; how far the follower is ahead.
     pub(super) fn update(&mut self, now: f64, offset_ns: f64) -> Action {
         let last = self.last.replace(now).filter(|at| now > *at && now - at < LONGEST);
-        self.output_ppb = self.integral_ppb;
         let mut step_ns = STEP_NS;
         match (self.stage, last) {
             (Stage::Measure { since, offset_ns: before }, Some(_)) => {
@@ -168,16 +174,17 @@ impl Pi {
                     return Action::Steer(self.output_ppb);
                 }
                 // Nothing was slewed meanwhile: all that the offset changed is frequency.
-                self.integral_ppb -= (offset_ns - before) / (now - since);
+                let ppb = (offset_ns - before) / (now - since);
+                if ppb.abs() > MOST_PPB {
+                    return self.begin(now, offset_ns);
+                }
+                self.integral_ppb -= ppb;
                 self.stage = Stage::Closed;
                 step_ns = FIRST_STEP_NS;
             }
-            (Stage::Measure { .. }, None) => {
-                let stepped = offset_ns.abs() > STEP_NS;
-                self.stage = Stage::Measure { since: now, offset_ns: if stepped { 0.0 } else { offset_ns } };
-                let action = if stepped { Action::Step } else { Action::Steer };
-                return action(self.output_ppb);
-            }
+            (Stage::Measure { .. }, None) => return self.begin(now, offset_ns),
+            // One of the two was set, or has another frequency: that is for the measurement to tell, not for the integral.
+            (Stage::Closed, _) if offset_ns.abs() > STEP_NS => return self.begin(now, offset_ns),
             (Stage::Closed, Some(at)) => self.integral_ppb -= INTEGRAL * offset_ns * (now - at),
             (Stage::Closed, None) => {}
         }
@@ -188,20 +195,32 @@ impl Pi {
         self.output_ppb -= PROPORTIONAL * offset_ns;
         Action::Steer(self.output_ppb)
     }
+
+    /// Begins to measure the frequency, without an offset that is too far to be slewed away.
+    fn begin(&mut self, now: f64, offset_ns: f64) -> Action {
+        self.output_ppb = self.integral_ppb;
+        let stepped = offset_ns.abs() > STEP_NS;
+        self.stage = Stage::Measure { since: now, offset_ns: if stepped { 0.0 } else { offset_ns } };
+        let action = if stepped { Action::Step } else { Action::Steer };
+        action(self.output_ppb)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A follower that is `offset` ns off and runs `drift` ppb fast: its offset after `seconds`, the largest in the
-    /// last quarter, and the steps.
-    fn run(offset: f64, drift: f64, seconds: f64) -> (f64, u32) {
+    /// A follower that is `offset` ns off and runs `drift` ppb fast, and what it follows is stepped by so many ns at a time (s): the
+    /// largest offset in the last quarter of `seconds`, and the follower's steps.
+    fn run(offset: f64, drift: f64, reference: &[(f64, f64)], seconds: f64) -> (f64, u32) {
         let mut pi = Pi::new(0.0);
         let (mut offset, mut worst, mut steps) = (offset, 0.0_f64, 0);
         let interval = INTERVAL.as_secs_f64();
         let mut now = 0.0;
         while now < seconds {
+            for (_, by) in reference.iter().filter(|(at, _)| (now..now + interval).contains(at)) {
+                offset -= by;
+            }
             let frequency = match pi.update(now, offset) {
                 Action::Step(ppb) => {
                     offset = 0.0;
@@ -224,16 +243,27 @@ mod tests {
         for (offset, drift) in
             [(0.0, 0.0), (500.0, 3_000.0), (1e9, -80_000.0), (-3e6, 40_000.0), (19_000.0, 0.0)]
         {
-            let (worst, steps) = run(offset, drift, 40.0);
+            let (worst, steps) = run(offset, drift, &[], 40.0);
             assert!(worst < 1.0, "{offset} ns, {drift} ppb: {worst} ns");
             assert!(steps <= 2, "{offset} ns, {drift} ppb: {steps} steps");
         }
     }
 
     #[test]
+    fn a_step_of_what_it_follows_is_no_frequency() {
+        for by in [10e6, -300e6, 1.5e6] {
+            for at in [0.3, 1.1, 20.0] {
+                let (worst, steps) = run(-7e6, 15_000.0, &[(at, by)], at + 8.0);
+                assert!(worst < 1.0, "{by} ns after {at} s: {worst} ns");
+                assert!(steps <= 5, "{by} ns after {at} s: {steps} steps");
+            }
+        }
+    }
+
+    #[test]
     fn with_a_step_the_frequency_is_right_at_once() {
         for drift in [-80_000.0, 15_000.0] {
-            let (worst, _) = run(1e9, drift, 4.0);
+            let (worst, _) = run(1e9, drift, &[], 4.0);
             assert!(worst < 1.0, "{drift} ppb: {worst} ns");
         }
     }

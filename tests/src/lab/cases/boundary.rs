@@ -1,7 +1,7 @@
 //! A boundary clock between two networks, on two NICs with a clock each: the second follows the first, and the client that.
 
 use crate::figures::{Bar, Row, Spread};
-use crate::lab::{Bench, Mode, Node, Run, ours};
+use crate::lab::{Bench, Node, Run, ours};
 use anyhow::{Context as _, Result, ensure};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -16,8 +16,6 @@ const ADDRESSES: [&str; 2] = ["10.9.1.3", "10.9.1.4"];
 const LIMIT: f64 = 1_000.0;
 /// Nothing is that far off which follows anything, ns.
 const WRONG: f64 = 100_000.0;
-/// In a functional run the client need not have come that far.
-const FUNCTION_LIMIT: f64 = 20_000.0;
 const HOLD: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(60);
 const SAMPLE: Duration = Duration::from_millis(50);
@@ -45,11 +43,10 @@ pub(super) fn boundary(run: &mut Run) -> Result<()> {
     let between = ours::at(upstream, &second, "server", &options, state.path())?;
     let client = ours::at(client_node, &interface, "client", &["--server", ADDRESSES[0]], state.path())?;
 
-    let limit = if run.mode == Mode::Function { FUNCTION_LIMIT } else { LIMIT };
     let started = Instant::now();
     for (name, index) in [("first", BOUNDARY[0]), ("second", BOUNDARY[1]), ("client's", CLIENT)] {
         bench
-            .settled(index, GRANDMASTER, limit, HOLD, started, TIMEOUT)
+            .settled(index, GRANDMASTER, LIMIT, HOLD, started, TIMEOUT)
             .with_context(|| format!("the {name} clock\n{}\n{}", between.tail(), client.tail()))?;
         println!("lab: the {name} clock has settled after {:.1} s", started.elapsed().as_secs_f64());
     }
