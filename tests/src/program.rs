@@ -4,6 +4,7 @@ use crate::netns::{BpfFs, Family, Host, Plane};
 use crate::process::Process;
 use crate::scratch;
 use anyhow::{Context, Result, ensure};
+use ptp_ctl::report::schema::Fields;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -119,7 +120,11 @@ impl PtpCtl {
     pub fn stats(&self, host: &Host) -> Result<serde_json::Value> {
         let Ended { code, stdout, stderr } = self.run(host, self.command_with_directories("stats"))?;
         ensure!(code == Some(0), "stats: {}", stderr.trim());
-        serde_json::from_str(&stdout).with_context(|| format!("stats is no JSON: {stdout}"))
+        let document =
+            serde_json::from_str(&stdout).with_context(|| format!("stats is no JSON: {stdout}"))?;
+        let mistakes = Fields::new().mistakes(&document);
+        ensure!(mistakes.is_empty(), "stats is not as its schema has it: {mistakes:?}");
+        Ok(document)
     }
 
     /// Runs a command in the host to its end; one that does not end by itself is an error.

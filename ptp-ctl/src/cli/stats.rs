@@ -59,10 +59,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn watch(args: &Args, interval: Duration) -> anyhow::Result<ExitCode> {
     let mut next = Instant::now();
     loop {
-        let nobody = || serde_json::json!({ "version": VERSION, "running": false, "interface": args.controller.interface });
-        let mut document = document(args)?.unwrap_or_else(nobody);
-        document["time_ns"] = realtime_nanos().into();
-        print_json(&document)?;
+        match document(args)? {
+            Some(document) => print_json(&document)?,
+            None => print_json(&alone(args))?,
+        }
         next += interval;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
@@ -76,12 +76,23 @@ fn document(args: &Args) -> anyhow::Result<Option<serde_json::Value>> {
     let interface = &args.controller.interface;
     let Some(counters) = dataplane::read_pinned_counters(&args.bpffs, interface)? else { return Ok(None) };
     let document = PinnedDocument {
-        version: VERSION,
-        running: false,
-        interface,
-        data_plane: "xdp",
+        data_plane: Some("xdp"),
         xdp_mode: dataplane::probe::attached(interface)?.map(|attached| attached.mode),
-        counters: PinnedCounters { xdp: counters.into_iter().collect() },
+        counters: Some(PinnedCounters { xdp: counters.into_iter().collect() }),
+        ..alone(args)
     };
     Ok(Some(serde_json::to_value(&document)?))
+}
+
+/// Neither controller nor program.
+fn alone(args: &Args) -> PinnedDocument<'_> {
+    PinnedDocument {
+        version: VERSION,
+        running: false,
+        time_ns: realtime_nanos(),
+        interface: &args.controller.interface,
+        data_plane: None,
+        xdp_mode: None,
+        counters: None,
+    }
 }

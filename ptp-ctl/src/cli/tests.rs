@@ -1,4 +1,5 @@
 mod docs;
+mod reference;
 
 use super::*;
 use clap::CommandFactory;

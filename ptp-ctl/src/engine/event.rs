@@ -1,10 +1,11 @@
 //! What happened, for people: a name, whom it is about, and why.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::net::IpAddr;
 
 /// One entry of the history.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Event {
     /// What happened.
     #[serde(rename = "event")]
@@ -19,7 +20,7 @@ pub struct Event {
 }
 
 /// What can happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A message type was granted.
@@ -65,7 +66,7 @@ pub enum Kind {
 }
 
 /// Why it happened: the vocabulary of 1588 ATR devices and of G.8275.2's PTSF where they have a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// No Announce for announceReceiptTimeout intervals (PTSF-lossAnnounce).

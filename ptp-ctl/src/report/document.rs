@@ -1,24 +1,27 @@
 //! The document of `stats`.
 
-use super::{Entry, ServerStart, Start};
+use super::{Entry, Setup};
 use crate::engine::{client, server};
-use serde::ser::SerializeMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
-use std::collections::VecDeque;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Version of the document; raised when a field changes its meaning or goes away.
 pub const VERSION: u32 = 1;
 
 /// What a running controller answers.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Document<'a> {
     /// [`VERSION`].
     pub version: u32,
     /// A controller answered: true.
     pub running: bool,
+    /// CLOCK_REALTIME of the answer, ns.
+    pub time_ns: u64,
     /// Role, interface, data plane, sources of stamps.
-    #[serde(flatten, serialize_with = "without_clock")]
-    pub start: &'a Start,
+    #[serde(flatten)]
+    pub setup: &'a Setup,
     /// The clock.
     pub clock: ClockStatus,
     /// With `--also-system-clock`.
@@ -37,41 +40,8 @@ pub struct Document<'a> {
     pub history_withheld: u64,
 }
 
-/// The start line names the clock, the document describes it under the same key.
-fn without_clock<S: Serializer>(start: &Start, serializer: S) -> Result<S::Ok, S::Error> {
-    let Start {
-        role,
-        interface,
-        data_plane,
-        xdp_mode,
-        rx_timestamp_source,
-        rx_timestamp_reason,
-        tx_timestamp_source,
-        clock: _,
-        server,
-        upstream_interface,
-    } = start;
-    let mut map = serializer.serialize_map(None)?;
-    map.serialize_entry("role", role)?;
-    map.serialize_entry("interface", interface)?;
-    if let Some(upstream_interface) = upstream_interface {
-        map.serialize_entry("upstream_interface", upstream_interface)?;
-    }
-    map.serialize_entry("data_plane", data_plane)?;
-    map.serialize_entry("xdp_mode", xdp_mode)?;
-    map.serialize_entry("rx_timestamp_source", rx_timestamp_source)?;
-    map.serialize_entry("rx_timestamp_reason", rx_timestamp_reason)?;
-    map.serialize_entry("tx_timestamp_source", tx_timestamp_source)?;
-    if let Some(ServerStart { sync_plane, sync_plane_reason, delay_resp_plane }) = server {
-        map.serialize_entry("sync_plane", sync_plane)?;
-        map.serialize_entry("sync_plane_reason", sync_plane_reason)?;
-        map.serialize_entry("delay_resp_plane", delay_resp_plane)?;
-    }
-    map.end()
-}
-
 /// A client's or a server's part.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(untagged)]
 pub enum RoleStatus {
     /// Of a client.
@@ -89,7 +59,7 @@ pub enum RoleStatus {
 }
 
 /// The clock in use.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct ClockStatus {
     /// "phc", "system", "virtual" or "none".
     pub kind: &'static str,
@@ -100,7 +70,7 @@ pub struct ClockStatus {
 }
 
 /// Two clocks, one of which follows the other.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct SystemClockStatus {
     /// "system", "phc", or "second".
     pub follower: &'static str,
@@ -115,7 +85,7 @@ pub struct SystemClockStatus {
 }
 
 /// All counters, by who counts.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub struct Counters {
     /// The XDP program: frames, by what became of them. Since it was attached.
     pub xdp: CounterSet,
@@ -140,7 +110,7 @@ pub struct Counters {
 }
 
 /// What is counted on the side of a boundary clock that faces its servers.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub struct UpstreamCounters {
     /// Messages, by what the client did with them.
     pub engine: CounterSet,
@@ -177,25 +147,41 @@ impl Serialize for CounterSet {
     }
 }
 
-/// What is known without a running controller: the pinned program's counters.
-#[derive(Clone, Debug, Serialize)]
+impl JsonSchema for CounterSet {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "CounterSet".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        BTreeMap::<String, u64>::json_schema(generator)
+    }
+}
+
+/// What is known without a running controller: the pinned program's counters, if there is one.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct PinnedDocument<'a> {
     /// [`VERSION`].
     pub version: u32,
     /// No controller answered: false.
     pub running: bool,
+    /// CLOCK_REALTIME, ns.
+    pub time_ns: u64,
     /// The interface.
     pub interface: &'a str,
-    /// "xdp".
-    pub data_plane: &'static str,
+    /// "xdp"; none without a program.
+    pub data_plane: Option<&'static str>,
     /// "native" or "generic", where the program was attached.
     pub xdp_mode: Option<&'static str>,
-    /// Only `xdp`.
-    pub counters: PinnedCounters,
+    /// Only `xdp`; none without a program, which only `stats --watch` says.
+    pub counters: Option<PinnedCounters>,
 }
 
 /// The counters of a pinned program.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct PinnedCounters {
     /// Frames, by what became of them.
     pub xdp: CounterSet,

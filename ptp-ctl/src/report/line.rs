@@ -1,5 +1,6 @@
 //! The lines of `--json`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
@@ -14,9 +15,19 @@ pub(super) struct Line<'a, T> {
     pub(super) body: &'a T,
 }
 
-/// What runs, and where its stamps come from: the line "start".
+/// What runs: the line "start".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Start {
+    /// Of the `stats` document, too.
+    #[serde(flatten)]
+    pub setup: Setup,
+    /// "phc", "system", "virtual" or "none".
+    pub clock: &'static str,
+}
+
+/// Role, interface, data plane, and where stamps come from.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct Setup {
     /// "client", "server" or "boundary".
     pub role: &'static str,
     /// The interface.
@@ -34,15 +45,13 @@ pub struct Start {
     pub rx_timestamp_reason: Option<String>,
     /// Who stamps what goes out.
     pub tx_timestamp_source: &'static str,
-    /// "phc", "system", "virtual" or "none".
-    pub clock: &'static str,
     /// What only a server has.
     #[serde(flatten)]
     pub server: Option<ServerStart>,
 }
 
 /// Who sends a server's messages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct ServerStart {
     /// Of Sync and Announce: "precise" or "massive".
     pub sync_plane: &'static str,
@@ -54,21 +63,22 @@ pub struct ServerStart {
 
 impl fmt::Display for Start {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.role, self.interface)?;
-        if let Some(upstream) = &self.upstream_interface {
+        let Self { setup, clock } = self;
+        write!(f, "{} on {}", setup.role, setup.interface)?;
+        if let Some(upstream) = &setup.upstream_interface {
             write!(f, " (servers on {upstream})")?;
         }
-        write!(f, ": data plane {}", self.data_plane)?;
-        if let Some(mode) = self.xdp_mode {
+        write!(f, ": data plane {}", setup.data_plane)?;
+        if let Some(mode) = setup.xdp_mode {
             write!(f, " ({mode})")?;
         }
-        let Self { rx_timestamp_source: rx, tx_timestamp_source: tx, clock, .. } = self;
+        let Setup { rx_timestamp_source: rx, tx_timestamp_source: tx, .. } = setup;
         write!(f, ", RX stamps {rx}")?;
-        if let Some(reason) = &self.rx_timestamp_reason {
+        if let Some(reason) = &setup.rx_timestamp_reason {
             write!(f, " ({reason})")?;
         }
         write!(f, ", TX stamps {tx}, clock {clock}")?;
-        if let Some(ServerStart { sync_plane, sync_plane_reason, delay_resp_plane }) = &self.server {
+        if let Some(ServerStart { sync_plane, sync_plane_reason, delay_resp_plane }) = &setup.server {
             write!(
                 f,
                 ", Sync from the {sync_plane} plane ({sync_plane_reason}), Delay_Resp from {delay_resp_plane}"

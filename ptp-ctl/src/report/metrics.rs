@@ -169,15 +169,15 @@ impl Exposition {
     }
 
     fn add_controller(&mut self, document: &Document<'_>) {
-        let start = document.start;
+        let setup = document.setup;
         let labels = [
             ("version", env!("CARGO_PKG_VERSION")),
-            ("role", start.role),
-            ("interface", &start.interface),
-            ("data_plane", start.data_plane),
-            ("xdp_mode", start.xdp_mode.unwrap_or_default()),
-            ("rx_timestamp_source", start.rx_timestamp_source),
-            ("tx_timestamp_source", start.tx_timestamp_source),
+            ("role", setup.role),
+            ("interface", &setup.interface),
+            ("data_plane", setup.data_plane),
+            ("xdp_mode", setup.xdp_mode.unwrap_or_default()),
+            ("rx_timestamp_source", setup.rx_timestamp_source),
+            ("tx_timestamp_source", setup.tx_timestamp_source),
             ("clock", document.clock.kind),
         ];
         let labels = labels.into_iter().map(|(name, value)| (name, value.to_owned())).collect();

@@ -4,6 +4,7 @@ mod document;
 mod line;
 pub mod metrics;
 mod page;
+pub mod schema;
 mod sink;
 mod summary;
 pub mod words;
@@ -15,7 +16,7 @@ pub use document::{
     ClockStatus, CounterSet, Counters, Document, PinnedCounters, PinnedDocument, RoleStatus,
     SystemClockStatus, UpstreamCounters, VERSION,
 };
-pub use line::{ClockReading, ServerStart, Start};
+pub use line::{ClockReading, ServerStart, Setup, Start};
 pub use page::page;
 pub use sink::Sink;
 
@@ -23,6 +24,7 @@ use crate::engine::client::Sample;
 use crate::engine::event::{Event, Kind};
 use line::Line;
 use metrics::Offsets;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::fmt;
@@ -32,7 +34,7 @@ use summary::Summary;
 pub const HISTORY: usize = 200;
 
 /// An event and its time: an entry of the history, and a JSON line.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize)]
 pub struct Entry {
     /// CLOCK_REALTIME, ns.
     pub time_ns: u64,

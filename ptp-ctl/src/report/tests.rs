@@ -20,7 +20,7 @@ impl Write for Shared {
 }
 
 fn start() -> Start {
-    Start {
+    let setup = Setup {
         role: "client",
         interface: "eth0".to_owned(),
         upstream_interface: None,
@@ -29,9 +29,9 @@ fn start() -> Start {
         rx_timestamp_source: "xdp-sw",
         rx_timestamp_reason: None,
         tx_timestamp_source: "socket-sw",
-        clock: "virtual",
         server: None,
-    }
+    };
+    Start { setup, clock: "virtual" }
 }
 
 fn event(kind: Kind) -> Event {
@@ -130,7 +130,8 @@ fn client_document() {
     let document = Document {
         version: VERSION,
         running: true,
-        start: &start(),
+        time_ns: 9,
+        setup: &start().setup,
         clock: ClockStatus { kind: "virtual", frequency_ppb: 1.5, true_error_ns: Some(-2.5) },
         system_clock: None,
         second_clock: None,
@@ -155,7 +156,7 @@ fn client_document() {
     };
     assert_eq!(
         serde_json::to_value(&document).unwrap(),
-        json!({"version": 1, "running": true, "role": "client", "interface": "eth0", "data_plane": "xdp",
+        json!({"version": 1, "running": true, "time_ns": 9, "role": "client", "interface": "eth0", "data_plane": "xdp",
             "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "rx_timestamp_reason": null, "tx_timestamp_source": "socket-sw",
             "clock": {"kind": "virtual", "frequency_ppb": 1.5, "true_error_ns": -2.5},
             "system_clock": null,
@@ -175,7 +176,8 @@ fn server_document() {
     let document = Document {
         version: VERSION,
         running: true,
-        start: &Start { role: "server", xdp_mode: None, data_plane: "socket", ..start() },
+        time_ns: 9,
+        setup: &Setup { role: "server", xdp_mode: None, data_plane: "socket", ..start().setup },
         clock: ClockStatus { kind: "none", frequency_ppb: 0.0, true_error_ns: None },
         system_clock: None,
         second_clock: None,
@@ -201,18 +203,36 @@ fn server_document() {
 }
 
 #[test]
+fn documents_are_as_the_schema_has_them() {
+    let fields = schema::Fields::new();
+    let mut document = json!({"version": 1, "running": false, "time_ns": 9, "interface": "eth0", "data_plane": null, "xdp_mode": null,
+        "counters": null});
+    assert_eq!(fields.mistakes(&document), Vec::<String>::new());
+    document["counters"] = json!({"xdp": {"taken": 1}});
+    assert_eq!(fields.mistakes(&document), Vec::<String>::new());
+    document["counters"]["xdp"]["taken"] = "many".into();
+    document["state"] = "lost".into();
+    document["news"] = 1.into();
+    let mistakes = fields.mistakes(&document);
+    for part in ["counters.xdp.* is \"many\"", "state is \"lost\"", "news is not in the schema"] {
+        assert!(mistakes.iter().any(|mistake| mistake.starts_with(part)), "{part}: {mistakes:?}");
+    }
+}
+
+#[test]
 fn document_of_a_pinned_program() {
     let document = PinnedDocument {
         version: VERSION,
         running: false,
+        time_ns: 9,
         interface: "eth0",
-        data_plane: "xdp",
+        data_plane: Some("xdp"),
         xdp_mode: Some("generic"),
-        counters: PinnedCounters { xdp: [("taken", 1)].into_iter().collect() },
+        counters: Some(PinnedCounters { xdp: [("taken", 1)].into_iter().collect() }),
     };
     assert_eq!(
         serde_json::to_value(&document).unwrap(),
-        json!({"version": 1, "running": false, "interface": "eth0", "data_plane": "xdp", "xdp_mode": "generic",
+        json!({"version": 1, "running": false, "time_ns": 9, "interface": "eth0", "data_plane": "xdp", "xdp_mode": "generic",
             "counters": {"xdp": {"taken": 1}}})
     );
 }

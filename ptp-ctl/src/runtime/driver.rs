@@ -577,7 +577,8 @@ impl Driver {
         Document {
             version: report::VERSION,
             running: true,
-            start: &self.start,
+            time_ns: realtime_nanos(),
+            setup: &self.start.setup,
             clock: ClockStatus {
                 kind: self.clock.kind(),
                 frequency_ppb: self.clock.frequency(),

@@ -27,7 +27,7 @@ use crate::net::{
     NetError, SocketConfig, Sockets, TimestampingInfo, interface_addresses, interface_index, interface_mac,
     link_is_up, timestamping,
 };
-use crate::report::{Reporter, ServerStart, Sink, Start};
+use crate::report::{Reporter, ServerStart, Setup, Sink, Start};
 use anyhow::Context;
 use ptp_common::time::StampSource;
 use ptp_common::wire::{ClockIdentity, PortIdentity};
@@ -86,7 +86,7 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
         // Its keys are random.
         seed: RandomState::new().hash_one(0),
     };
-    let start = Start {
+    let setup = Setup {
         role: match (role, role.upstream()) {
             (config::Role::Client(_), _) => "client",
             (config::Role::Server(_), None) => "server",
@@ -99,7 +99,6 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
         rx_timestamp_source: sources.rx.name(),
         rx_timestamp_reason: sources.reason.map(str::to_owned),
         tx_timestamp_source: sources.tx.name(),
-        clock: clock.kind(),
         server: sync_plane.map(|choice| ServerStart {
             sync_plane: if massive { "massive" } else { "precise" },
             sync_plane_reason: choice.reason,
@@ -109,6 +108,7 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
             },
         }),
     };
+    let start = Start { setup, clock: clock.kind() };
     let sink = common.json.then(Sink::stdout).transpose().context("cannot start writing JSON lines")?;
     let mut control = Control::listen(path)?;
     if let Some(OtherPort { port, .. }) = &other {

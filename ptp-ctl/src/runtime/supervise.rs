@@ -17,7 +17,7 @@ impl Driver {
     pub(super) fn supervise(&mut self) -> anyhow::Result<()> {
         self.refresh_tai_offset();
         self.refresh_kernel_clock();
-        let own = self.plane.as_mut().map(|plane| (plane, self.start.interface.as_str()));
+        let own = self.plane.as_mut().map(|plane| (plane, self.start.setup.interface.as_str()));
         let other =
             self.upstream.as_mut().and_then(|port| Some((port.plane.as_mut()?, port.interface.as_str())));
         let mut off = None;
@@ -155,8 +155,11 @@ impl Driver {
         // A boundary clock's client is set by what comes in at the other port, if there is one.
         let phc = self.start.clock == crate::clock::Kind::Phc.name();
         let own_is_first = self.second_clock.is_none();
-        if let Some(up) = link_change(&self.start.interface, &mut self.link_up) {
-            self.tell(if up { Kind::LinkUp } else { Kind::LinkDown }, Some(self.start.interface.clone()));
+        if let Some(up) = link_change(&self.start.setup.interface, &mut self.link_up) {
+            self.tell(
+                if up { Kind::LinkUp } else { Kind::LinkDown },
+                Some(self.start.setup.interface.clone()),
+            );
             // Many a NIC was reset in between, and its clock with it.
             if up && phc && own_is_first {
                 self.disturbed(Some("the link was down".to_owned()));

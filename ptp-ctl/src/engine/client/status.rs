@@ -7,11 +7,12 @@ use crate::engine::Instant;
 use crate::engine::estimator::Estimate;
 use crate::engine::event::Reason;
 use ptp_common::wire::Flags;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::net::IpAddr;
 
 /// Where the client stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// No server yet.
@@ -201,7 +202,7 @@ impl Sample {
 }
 
 /// The client's part of the `stats` document.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Status {
     /// Where it stands.
     pub state: State,
@@ -227,7 +228,7 @@ pub struct Status {
 }
 
 /// One server as the client sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ServerStatus {
     /// Its address.
     pub address: IpAddr,
@@ -268,7 +269,7 @@ pub struct ServerStatus {
 }
 
 /// What a server announces.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct AnnounceStatus {
     /// grandmasterIdentity.
     pub grandmaster_identity: String,
@@ -291,7 +292,7 @@ pub struct AnnounceStatus {
 }
 
 /// The contracts of one server, by message type.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ContractsStatus {
     /// Announce.
     pub announce: ContractStatus,
@@ -302,7 +303,7 @@ pub struct ContractsStatus {
 }
 
 /// One contract.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ContractStatus {
     /// `idle`, `requested`, `granted`, `renewing`, `denied`, `expired`, `cancelled`.
     pub state: &'static str,
@@ -321,7 +322,7 @@ pub struct ContractStatus {
 }
 
 /// What one client of a server was granted, by message type.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct GrantsStatus {
     /// Announce.
     pub announce: GrantStatus,
@@ -332,7 +333,7 @@ pub struct GrantsStatus {
 }
 
 /// One grant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct GrantStatus {
     /// `idle`, `granted`.
     pub state: &'static str,

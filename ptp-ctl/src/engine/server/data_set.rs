@@ -8,6 +8,7 @@ use crate::engine::path::PathSequence;
 use crate::engine::{Instant, KernelClock};
 use ptp_common::time::{Interval, Timestamp};
 use ptp_common::wire::{Announce, ClockQuality, Flags};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ const WHILE_IN_SPECIFICATION: Flags =
     Flags::LEAP_61.with(Flags::LEAP_59).with(Flags::TIME_TRACEABLE).with(Flags::FREQUENCY_TRACEABLE);
 
 /// How the local clock stands to the time that it was set by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// It follows its reference.

@@ -2,11 +2,12 @@
 
 use super::Standing;
 use crate::engine::client::GrantsStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::net::IpAddr;
 
 /// The server's part of the `stats` document.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Status {
     /// ptpTimescale as announced.
     pub ptp_timescale: bool,
@@ -21,7 +22,7 @@ pub struct Status {
     pub promised_rate: f64,
     /// How many are served.
     pub totals: Totals,
-    /// Everyone with a grant, if they are no more than [`MOST_LISTED`]; else nobody.
+    /// Everyone with a grant, if they are no more than 100 ([`MOST_LISTED`]); else nobody.
     pub clients: Vec<ClientStatus>,
 }
 
@@ -29,7 +30,7 @@ pub struct Status {
 pub const MOST_LISTED: usize = 100;
 
 /// How many are served.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Totals {
     /// Clients with any grant.
     pub clients: usize,
@@ -42,7 +43,7 @@ pub struct Totals {
 }
 
 /// What is announced.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub struct Announced {
     /// grandmasterIdentity.
     pub grandmaster_identity: String,
@@ -69,7 +70,7 @@ pub struct Announced {
 }
 
 /// One client as the server sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ClientStatus {
     /// Its address.
     pub address: IpAddr,
