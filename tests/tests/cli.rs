@@ -289,29 +289,12 @@ fn check_reports_what_this_machine_can_do() -> Result<()> {
 }
 
 #[test]
-fn a_config_file_runs_a_server() -> Result<()> {
-    let Some((programs, world)) = lab("a_config_file_runs_a_server")? else { return Ok(()) };
-    let [host, client_host] = world.hosts() else { unreachable!("two names were given") };
-    let directory = tempfile::tempdir()?;
-    let file = directory.path().join("ptp.toml");
-    let text = format!(
-        "[server]\ninterface = \"{}\"\nclock = \"none\"\nbpffs = \"{}\"\nrun-dir = \"{}\"\njson = true\n",
-        Plane::Ours.interface(),
-        programs.bpffs().path().display(),
-        programs.run_dir().display()
-    );
-    std::fs::write(&file, text)?;
-    let mut command = Command::new(programs.path());
-    command.args(["run", "--config"]).arg(&file);
-    let server = host.spawn("server", command)?;
-    ptp_tests::program::wait_until_started(&server)?;
-    let client = programs.client(client_host, Family::V4, &[host], &[])?;
-    client.wait_for("a sample", Duration::from_secs(40), |line| line.is("sample").then_some(()))
-}
-
-#[test]
-fn a_changed_file_is_applied_while_all_goes_on() -> Result<()> {
-    let Some((programs, world)) = lab("a_changed_file_is_applied_while_all_goes_on")? else { return Ok(()) };
+fn a_config_file_runs_a_server_and_is_applied_again_when_it_has_changed() -> Result<()> {
+    let Some((programs, world)) =
+        lab("a_config_file_runs_a_server_and_is_applied_again_when_it_has_changed")?
+    else {
+        return Ok(());
+    };
     let [host, client_host] = world.hosts() else { unreachable!("two names were given") };
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("ptp.toml");

@@ -2,6 +2,7 @@
 
 use crate::sim::statistics::Statistics;
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::Ranged;
 use plotters::prelude::*;
 use std::fmt::{self, Display, Formatter};
 
@@ -77,9 +78,17 @@ pub(super) fn mtie(
             .label(label)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
     }
+    legend(&mut chart, SeriesLabelPosition::UpperLeft)
+}
+
+/// What the lines are.
+pub(super) fn legend<'a, 'b: 'a, X: Ranged + 'a, Y: Ranged + 'a>(
+    chart: &mut ChartContext<'a, SVGBackend<'b>, Cartesian2d<X, Y>>,
+    position: SeriesLabelPosition,
+) -> Drawn {
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(position)
         .label_font((FONT, 13))
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.2))

@@ -1,6 +1,6 @@
 //! `ptp-ctl plot`: the log of a client as a picture.
 
-use super::drawing::{Area, BOUND, Drawn, ESTIMATE, FONT, Ns, TRUTH, mtie};
+use super::drawing::{Area, BOUND, Drawn, ESTIMATE, FONT, Ns, TRUTH, legend, mtie};
 use crate::engine::client::Record;
 use crate::sim::statistics::{Sample, Statistics};
 use anyhow::{Context as _, anyhow, ensure};
@@ -165,13 +165,7 @@ fn panel(area: &Area<'_>, title: &str, what: &str, lines: &[Line<'_>], bounds: &
             .label(*label)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .label_font((FONT, 13))
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.2))
-        .draw()
+    legend(&mut chart, SeriesLabelPosition::UpperRight)
 }
 
 /// The last value of every second: MTIE and TDEV are of such.

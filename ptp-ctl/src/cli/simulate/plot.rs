@@ -1,6 +1,6 @@
 //! A run as an SVG picture: the time error with what the client makes of it, and MTIE against a mask.
 
-use crate::cli::drawing::{Area, BOUND, Drawn, ESTIMATE, FONT, MARK, Ns, TRUTH, mtie};
+use crate::cli::drawing::{Area, BOUND, Drawn, ESTIMATE, FONT, MARK, Ns, TRUTH, legend, mtie};
 use crate::engine::event::Kind;
 use crate::report::EventText;
 use crate::sim::scenario::{Document, Happening, Run, Scenario};
@@ -86,13 +86,7 @@ fn error(area: &Area<'_>, scenario: &Scenario, run: &Run) -> Drawn {
             .label(label)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .label_font((FONT, 13))
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.2))
-        .draw()
+    legend(&mut chart, SeriesLabelPosition::UpperRight)
 }
 
 fn marks(chart: &mut Chart<'_, '_>, document: &Document, run: &Run, reach: f64) -> Drawn {
