@@ -33,13 +33,12 @@ impl DataPlane {
     /// interface, whose Ethernet address is `ethernet`.
     pub fn start_fan_out(&mut self, ethernet: [u8; 6]) -> Result<(), DataPlaneError> {
         Feature::FanOut.check()?;
-        let entries = self.maps.clients.entries();
         let next_hops =
             self.maps.next_hops.take().ok_or_else(|| {
                 DataPlaneError::BadObject(format!("{} is in use already", names::NEXT_HOPS))
             })?;
-        let (ifindex, due) = (self.ifindex, &self.maps.due);
-        let start = |program: &mut Xdp| FanOut::start(program, ifindex, ethernet, entries, due, next_hops);
+        let (ifindex, clients, due) = (self.ifindex, &self.maps.clients, &self.maps.due);
+        let start = |program: &mut Xdp| FanOut::start(program, ifindex, ethernet, clients, due, next_hops);
         let mut fan_out = match &mut self.hold {
             Hold::Own(loaded) => start(loaded.fan_out()?)?,
             Hold::Pinned { pins, .. } => {

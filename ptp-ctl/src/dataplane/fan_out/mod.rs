@@ -58,7 +58,7 @@ impl FanOut {
         program: &mut Xdp,
         ifindex: u32,
         ethernet: [u8; 6],
-        entries: u32,
+        clients: &Clients,
         due: &MapData,
         next_hops: Array<MapData, Plain<NextHop>>,
     ) -> Result<Self, DataPlaneError> {
@@ -74,7 +74,7 @@ impl FanOut {
             .try_clone_to_owned()
             .map_err(DataPlaneError::system("keep the fan-out program open"))?;
         let shared = Arc::new(Shared {
-            schedule: Schedule::new(entries),
+            schedule: Schedule::new(clients.entries()),
             stop: AtomicBool::new(false),
             announce_all: AtomicBool::new(false),
             prompt: Mutex::new(Vec::new()),
@@ -87,6 +87,7 @@ impl FanOut {
             program: descriptor,
             ifindex,
             due: Mapping::of(due, names::DUE, size_of::<Due>())?,
+            clients: clients.touch(),
         };
         let thread = std::thread::Builder::new()
             .name("fan-out".to_owned())

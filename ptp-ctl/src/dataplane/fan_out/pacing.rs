@@ -2,6 +2,7 @@
 
 use super::live;
 use super::schedule::{SLOTS_PER_SEC, Schedule};
+use crate::dataplane::clients::Touch;
 use crate::dataplane::mapping::Mapping;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
@@ -58,6 +59,7 @@ pub(super) struct Pacer {
     pub(super) program: OwnedFd,
     pub(super) ifindex: u32,
     pub(super) due: Mapping,
+    pub(super) clients: Touch,
 }
 
 impl Pacer {
@@ -117,6 +119,7 @@ impl Pacer {
             place.store(*message, Relaxed);
         }
         header[0].store(0, Relaxed);
+        self.clients.all(list.iter().map(|message| message >> 1));
         let began = Instant::now();
         let figures = &self.shared.figures;
         if let Err(error) = live::run(self.program.as_fd(), self.ifindex, list.len() as u32) {
@@ -162,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_slot_begins_in_itself() {
-        for slot in [0, 1, 2, 3, 2047, 2048, 2049, 123_456_789_012] {
+        for slot in [0, 1, 2, 3, 1023, 1024, 1025, 123_456_789_012] {
             assert_eq!(slot_of(start_of(slot)), slot);
             assert!(slot == 0 || slot_of(start_of(slot) - 1) == slot - 1);
         }

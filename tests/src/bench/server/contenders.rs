@@ -152,6 +152,12 @@ impl Controller {
         Ok(total("announce")?.min(total("sync")?).min(total("delay_resp")?))
     }
 
+    /// A counter of what sends Sync and Announce.
+    pub(super) fn fan_out(&self, link: &Link, name: &str) -> Result<u64> {
+        let stats = self.programs.stats(&link.server)?;
+        stats["counters"]["fan_out"][name].as_u64().with_context(|| format!("no {name} in the stats"))
+    }
+
     /// What it holds, resident and in BPF maps, kB.
     pub(super) fn memory_kb(&self) -> Result<f64> {
         Ok(cost::resident_kb(&self.process)? + cost::maps_kb(&self.process)?)

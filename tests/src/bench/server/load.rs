@@ -54,13 +54,28 @@ pub(super) struct Load {
     pub(super) dropped: bool,
     /// Times of answers are wanted.
     pub(super) latencies: bool,
+    /// Intervals between messages to one client are wanted, which costs as much as serving it.
+    pub(super) intervals: bool,
     /// Of a paced load: frames that are made before the first of them goes.
     pub(super) batch: u32,
+    /// Goes on as if so many frames had been sent: with the client whose turn it would be. Of a load on one CPU.
+    pub(super) after: u64,
 }
 
 impl Load {
     pub(super) fn new(request: Request, clients: u32, rate: Option<f64>) -> Self {
-        Self { request, clients, rate, cpus: cpus(), dropped: false, latencies: false, batch: FULL_BATCH }
+        let intervals = rate.is_some() && request == Request::DelayReq;
+        Self {
+            request,
+            clients,
+            rate,
+            cpus: cpus(),
+            dropped: false,
+            latencies: false,
+            intervals,
+            batch: FULL_BATCH,
+            after: 0,
+        }
     }
 }
 
@@ -181,13 +196,11 @@ impl Generator {
     ) -> Result<Seen> {
         let collecting = Collecting {
             latencies: loads.iter().any(|load| load.latencies).into(),
-            intervals: 1,
+            intervals: loads.iter().all(|load| load.intervals).into(),
             first_address: FIRST_CLIENT.into(),
             padding: 0,
         };
-        // At full rate it would be the counting that is measured.
-        let intervals = loads.iter().all(|load| load.rate.is_some());
-        self.collecting.set(0, Plain(Collecting { intervals: intervals.into(), ..collecting }), 0)?;
+        self.collecting.set(0, Plain(collecting), 0)?;
         let mut lanes = Vec::new();
         for load in loads {
             for lane in 0..load.cpus {
@@ -305,7 +318,7 @@ impl Generator {
             length: length as u32,
             first,
             clients,
-            next: 0,
+            next: (load.after % u64::from(clients) * u64::from(step(clients)) % u64::from(clients)) as u32,
             step: step(clients),
             first_address: match load.request {
                 Request::Stranger => first_address + (1 << 21),
@@ -334,7 +347,7 @@ pub(super) fn cpus() -> usize {
 }
 
 /// Lets the calling thread run there only.
-fn pin(cpu: usize) -> Result<()> {
+pub(super) fn pin(cpu: usize) -> Result<()> {
     pin_process(Pid::from_raw(0), cpu)
 }
 
