@@ -20,13 +20,14 @@ pub struct Ready {
 pub(super) struct Readiness(Epoll);
 
 impl Readiness {
-    pub(super) fn new<'a>(sockets: impl Iterator<Item = &'a Socket>) -> io::Result<Self> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        for socket in sockets {
-            // EPOLLERR, an entry in the error queue, is always reported.
-            epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
-        }
-        Ok(Self(epoll))
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?))
+    }
+
+    /// Watches one more.
+    pub(super) fn add(&self, socket: &Socket) -> io::Result<()> {
+        // EPOLLERR, an entry in the error queue, is always reported.
+        Ok(self.0.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?)
     }
 
     /// What there is now; does not wait.

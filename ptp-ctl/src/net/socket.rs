@@ -51,6 +51,13 @@ pub(super) enum Family {
 }
 
 impl Family {
+    pub(super) const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::V4 => "IPv4",

@@ -42,8 +42,7 @@ pub struct Sockets<T> {
     /// Tokens whose fate is known but not yet told.
     completed: VecDeque<(T, Option<RawStamp>)>,
     counters: Counters,
-    rx_stamps: bool,
-    source: StampSource,
+    config: SocketConfig,
     /// Switches the NIC back when dropped.
     hardware: Option<HardwareStamps>,
 }
@@ -99,42 +98,55 @@ impl<T> Sockets<T> {
         if config.dscp > 63 {
             return Err(NetError::Dscp { dscp: config.dscp });
         }
-        let ifindex = interface_index(&config.interface)?;
-        let timeout = if config.hardware { TX_STAMP_TIMEOUT_HARDWARE } else { TX_STAMP_TIMEOUT_SOFTWARE };
-        let mut families = Vec::with_capacity(2);
-        for (family, wanted) in [(Family::V4, config.ipv4), (Family::V6, config.ipv6)] {
-            if wanted {
-                families.push(FamilySockets {
-                    family,
-                    event: Socket::open(config, ifindex, family, Channel::Event)?,
-                    general: Socket::open(config, ifindex, family, Channel::General)?,
-                    pending: Pending::new(timeout),
-                    inbox: Inbox::new(),
-                    outbox: Outbox::new(family),
-                });
-            }
-        }
-        if families.is_empty() {
-            return Err(NetError::NoFamily);
-        }
-        let hardware = config.hardware.then(|| HardwareStamps::enable(&config.interface)).transpose()?;
-        let readiness = Readiness::new(families.iter().flat_map(|family| [&family.event, &family.general]))
-            .and_then(sys::register)
-            .map_err(|source| NetError::Call {
-                action: "watch sockets",
-                interface: config.interface.clone(),
-                source,
-            })?;
-        Ok(Self {
-            families,
+        let readiness = Readiness::new().and_then(sys::register).map_err(not_watched(config))?;
+        let mut sockets = Self {
+            families: Vec::with_capacity(2),
             readiness,
             buffers: Buffers::new(),
             completed: VecDeque::with_capacity(64),
             counters: Counters::default(),
-            rx_stamps: config.rx_stamps,
-            source: socket::source(config),
-            hardware,
-        })
+            config: config.clone(),
+            hardware: None,
+        };
+        for (family, wanted) in [(Family::V4, config.ipv4), (Family::V6, config.ipv6)] {
+            if wanted {
+                sockets.open_family(family)?;
+            }
+        }
+        if sockets.families.is_empty() {
+            return Err(NetError::NoFamily);
+        }
+        sockets.hardware = config.hardware.then(|| HardwareStamps::enable(&config.interface)).transpose()?;
+        Ok(sockets)
+    }
+
+    /// Opens those of the address's family too, if they are not open.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); what is open stays as it is.
+    pub fn open_for(&mut self, address: IpAddr) -> Result<(), NetError> {
+        let family = Family::of(address);
+        let is_open = self.families.iter().any(|sockets| sockets.family == family);
+        if is_open { Ok(()) } else { self.open_family(family) }
+    }
+
+    fn open_family(&mut self, family: Family) -> Result<(), NetError> {
+        let Self { config, readiness, .. } = self;
+        let ifindex = interface_index(&config.interface)?;
+        let timeout = if config.hardware { TX_STAMP_TIMEOUT_HARDWARE } else { TX_STAMP_TIMEOUT_SOFTWARE };
+        let sockets = FamilySockets {
+            family,
+            event: Socket::open(config, ifindex, family, Channel::Event)?,
+            general: Socket::open(config, ifindex, family, Channel::General)?,
+            pending: Pending::new(timeout),
+            inbox: Inbox::new(),
+            outbox: Outbox::new(family),
+        };
+        for socket in [&sockets.event, &sockets.general] {
+            readiness.get_ref().add(socket).map_err(not_watched(config))?;
+        }
+        self.families.push(sockets);
+        Ok(())
     }
 
     /// Waits until there is a datagram or a TX stamp. Cancel-safe.
@@ -168,7 +180,7 @@ impl<T> Sockets<T> {
         token: Option<T>,
         now: Instant,
     ) -> Result<(), (NetError, Option<T>)> {
-        let family = if to.is_ipv4() { Family::V4 } else { Family::V6 };
+        let family = Family::of(to);
         let Some(index) = self.families.iter().position(|sockets| sockets.family == family) else {
             self.counters.send_errors += 1;
             return Err((NetError::FamilyNotOpen { to }, token));
@@ -202,7 +214,7 @@ impl<T> Sockets<T> {
 
     /// Sends a general message with the next [`flush`](Self::flush), or before: many take one call.
     pub fn send_later(&mut self, to: IpAddr, octets: &[u8]) {
-        let family = if to.is_ipv4() { Family::V4 } else { Family::V6 };
+        let family = Family::of(to);
         let Some(index) = self.families.iter().position(|sockets| sockets.family == family) else {
             self.counters.send_errors += 1;
             return;
@@ -232,7 +244,7 @@ impl<T> Sockets<T> {
 
     /// Hands over what came in: at most [`BATCH`] datagrams of each socket.
     pub fn receive(&mut self, mut f: impl FnMut(Datagram<'_>)) {
-        let Self { families, buffers, counters, rx_stamps, .. } = self;
+        let Self { families, buffers, counters, config: SocketConfig { rx_stamps, .. }, .. } = self;
         for FamilySockets { event, general, inbox, .. } in families {
             for _ in 0..BATCH {
                 match event.receive(buffers) {
@@ -290,12 +302,12 @@ impl<T> Sockets<T> {
 
     /// Who takes the TX stamps.
     pub const fn tx_source(&self) -> StampSource {
-        self.source
+        socket::source(&self.config)
     }
 
     /// Who takes the RX stamps, with [`SocketConfig::rx_stamps`].
     pub const fn rx_source(&self) -> StampSource {
-        self.source
+        socket::source(&self.config)
     }
 
     /// Switches the NIC's timestamps on again if something switched them off; true if so. Nothing to do without
@@ -346,4 +358,8 @@ impl<T> Sockets<T> {
             self.counters.network_errors += 1;
         }
     }
+}
+
+fn not_watched(config: &SocketConfig) -> impl FnOnce(io::Error) -> NetError {
+    |source| NetError::Call { action: "watch sockets", interface: config.interface.clone(), source }
 }

@@ -67,6 +67,20 @@ async fn wait_taken(sockets: &mut Sockets<u32>, count: usize) -> Vec<(u32, Optio
 }
 
 #[test]
+fn a_family_can_be_opened_later() {
+    isolated("a_family_can_be_opened_later", async || {
+        let mut sockets = Sockets::open(&SocketConfig { ipv6: false, ..config("lo") }).unwrap();
+        let refused = sockets.send(address(LO6), Channel::Event, b"event", Some(1), Instant::now());
+        assert!(matches!(refused, Err((NetError::FamilyNotOpen { .. }, Some(1)))));
+        for to in [LO4, LO6, LO6] {
+            sockets.open_for(address(to)).unwrap();
+            send_event(&mut sockets, to, 2);
+            assert!(matches!(wait_taken(&mut sockets, 1).await[..], [(2, Some(_))]));
+        }
+    });
+}
+
+#[test]
 fn every_token_comes_back_with_the_stamp_of_its_packet() {
     isolated("every_token_comes_back_with_the_stamp_of_its_packet", async || {
         let mut sockets = open("lo");
