@@ -133,6 +133,56 @@ impl PtpCtl {
     }
 }
 
+/// The file of a controller, which changes while it runs.
+#[derive(Debug)]
+pub struct ConfigFile<'a> {
+    programs: &'a PtpCtl,
+    host: &'a Host,
+    directory: TempDir,
+    /// Its first lines: the role, and what never changes.
+    head: String,
+}
+
+impl<'a> ConfigFile<'a> {
+    /// `head` begins with the table's name; what all files need is added to it.
+    pub fn new(programs: &'a PtpCtl, host: &'a Host, head: &str) -> Result<Self> {
+        let head = format!(
+            "{head}interface = \"{}\"\nbpffs = \"{}\"\nrun-dir = \"{}\"\njson = true\n",
+            Plane::Ours.interface(),
+            programs.bpffs().path().display(),
+            programs.run_dir().display()
+        );
+        Ok(Self { programs, host, directory: scratch::directory("config")?, head })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("ptp.toml")
+    }
+
+    /// Writes it: the head, and `more`.
+    pub fn write(&self, more: &str) -> Result<()> {
+        Ok(std::fs::write(self.path(), format!("{}{more}", self.head))?)
+    }
+
+    /// Starts the controller and waits until it runs.
+    pub fn run(&self, more: &str) -> Result<Process> {
+        self.write(more)?;
+        let mut command = Command::new(self.programs.path());
+        command.args(["run", "--config"]).arg(self.path());
+        let process = self.host.spawn("controller", command)?;
+        wait_until_started(&process)?;
+        Ok(process)
+    }
+
+    /// What `ptp-ctl reload` says of it.
+    pub fn reload(&self, more: &str) -> Result<Ended> {
+        self.write(more)?;
+        let mut command = self.programs.command("reload");
+        command.arg("--json").arg("--run-dir").arg(self.programs.run_dir());
+        self.programs.run(self.host, command)
+    }
+}
+
 impl Ended {
     /// Waits for the end.
     pub fn of(mut process: Process) -> Result<Self> {

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
+use ptp_common::net::EVENT_PORT;
 use ptp_tests::netns::{Family, Host, Plane, World};
 use ptp_tests::process::Process;
-use ptp_tests::program::{Ended, PtpCtl};
+use ptp_tests::program::{ConfigFile, Ended, PtpCtl};
 use ptp_tests::wait::eventually;
 use ptp_tests::{Need, have};
 use serde_json::Value;
@@ -21,6 +22,8 @@ const RUNTIME_ERROR: Option<i32> = Some(1);
 const USAGE_ERROR: Option<i32> = Some(2);
 /// The user and group "nobody" of every Linux.
 const NOBODY: u32 = 65534;
+/// Longer than any of this takes on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn wrong_settings_name_key_and_fix() -> Result<()> {
@@ -296,41 +299,21 @@ fn a_config_file_runs_a_server_and_is_applied_again_when_it_has_changed() -> Res
         return Ok(());
     };
     let [host, client_host] = world.hosts() else { unreachable!("two names were given") };
-    let directory = tempfile::tempdir()?;
-    let file = directory.path().join("ptp.toml");
-    let write = |more: &str| {
-        let text = format!(
-            "[server]\ninterface = \"{}\"\nclock = \"none\"\nbpffs = \"{}\"\nrun-dir = \"{}\"\njson = true\n{more}",
-            Plane::Ours.interface(),
-            programs.bpffs().path().display(),
-            programs.run_dir().display()
-        );
-        std::fs::write(&file, text)
-    };
-    let reload = |more: &str| {
-        write(more)?;
-        let mut command = programs.command("reload");
-        command.arg("--json").arg("--run-dir").arg(programs.run_dir());
-        programs.run(host, command)
-    };
-    write("")?;
-    let mut command = Command::new(programs.path());
-    command.args(["run", "--config"]).arg(&file);
-    let mut server = host.spawn("server", command)?;
-    ptp_tests::program::wait_until_started(&server)?;
+    let file = ConfigFile::new(&programs, host, "[server]\nclock = \"none\"\n")?;
+    let mut server = file.run("")?;
     let client = programs.client(client_host, Family::V4, &[host], &[])?;
     client.wait_for("a sample", Duration::from_secs(40), |line| line.is("sample").then_some(()))?;
 
-    let answer = json(&reload("clock-class = 6\ndscp = 46\n")?)?;
+    let answer = json(&file.reload("clock-class = 6\ndscp = 46\n")?)?;
     ensure!(answer["applied"] == serde_json::json!(["clock-class"]), "{answer}");
     ensure!(answer["needs_restart"] == serde_json::json!(["dscp"]), "{answer}");
     hears_class(&programs, client_host, 6)?;
 
-    let wrong = reload("clock-class = 999\n")?;
+    let wrong = file.reload("clock-class = 999\n")?;
     assert_error(&wrong, RUNTIME_ERROR, &["line 7", "clock-class = 999"], "a wrong file")?;
 
     let mark = server.mark();
-    write("clock-class = 7\n")?;
+    file.write("clock-class = 7\n")?;
     kill(server.pid(), Signal::SIGHUP)?;
     server.wait_after(mark, "its event \"reloaded\"", Duration::from_secs(10), |line| {
         line.is_event("reloaded").then_some(())
@@ -340,6 +323,88 @@ fn a_config_file_runs_a_server_and_is_applied_again_when_it_has_changed() -> Res
     let lost = client.lines(0).into_iter().find(|line| line.is_event("unusable") || line.is_event("expired"));
     ensure!(lost.is_none(), "{lost:?}");
     Ok(())
+}
+
+#[test]
+fn servers_are_added_and_taken_out_while_a_client_runs() -> Result<()> {
+    let test = "servers_are_added_and_taken_out_while_a_client_runs";
+    if !have(test, NEEDS) {
+        return Ok(());
+    }
+    let world = World::new(&["east", "west", "client"])?;
+    let programs = PtpCtl::new(&PtpCtl::find()?)?;
+    let [east, west, client_host] = world.hosts() else { unreachable!("three names were given") };
+    let _servers = [programs.server(east, "east", &[])?, programs.server(west, "west", &[])?];
+    let file =
+        ConfigFile::new(&programs, client_host, "[client]\nclock = \"virtual\"\nvirtual-offset = 5000000\n")?;
+    // Of another family, for which no socket is open at first.
+    let [east_address, west_address] =
+        [east.address(Plane::Ours, Family::V4), west.address(Plane::Ours, Family::V6)]
+            .map(|it| it.to_string());
+    let list = |servers: &[&String]| format!("server = {servers:?}\n");
+    let apply = |servers: &[&String]| {
+        let answer = json(&file.reload(&list(servers))?)?;
+        ensure!(answer["applied"] == serde_json::json!(["server"]), "{answer}");
+        ensure!(answer["needs_restart"] == serde_json::json!([]), "{answer}");
+        let stats = programs.stats(client_host)?;
+        let known = stats["servers"].as_array().map_or(0, Vec::len);
+        ensure!(known == servers.len(), "{stats:#}");
+        Ok(())
+    };
+    let follows = |client: &Process, mark, server: &str, selected: bool| {
+        client.wait_after(mark, &format!("samples of {server}"), PATIENCE, |line| {
+            let sample = line.is("sample") && line.text_of("state") == Some("locked");
+            let wanted =
+                line.text_of("server") == Some(server) && line.json.as_ref()?["selected"] == selected;
+            (sample && wanted).then_some(())
+        })
+    };
+    let selected = |client: &Process, mark| {
+        client.wait_after(mark, "its event \"selected\"", PATIENCE, |line| {
+            line.is_event("selected").then(|| line.clone())
+        })
+    };
+    let mut client = file.run(&list(&[&east_address]))?;
+    follows(&client, 0, &east_address, true)?;
+
+    // Who cannot get a socket for it applies nothing of the file.
+    let own = client_host.address(Plane::Ours, Family::V6);
+    let holder = client_host
+        .namespace()
+        .enter(|| UdpSocket::bind((own, EVENT_PORT)).context("cannot take the event port"))?;
+    let refused = file.reload(&list(&[&east_address, &west_address]))?;
+    assert_error(&refused, RUNTIME_ERROR, &["319", "IPv6", "in use"], "a port taken at a reload")?;
+    ensure!(
+        programs.stats(client_host)?["servers"].as_array().map(Vec::len) == Some(1),
+        "nothing is applied"
+    );
+    drop(holder);
+
+    let mark = client.mark();
+    apply(&[&east_address, &west_address])?;
+    follows(&client, mark, &west_address, false)?;
+    follows(&client, client.mark(), &east_address, true)?;
+
+    let switch = client.mark();
+    apply(&[&west_address])?;
+    let event = selected(&client, switch)?;
+    ensure!(event.text_of("server") == Some(&west_address), "{}", event.text);
+    ensure!(event.text_of("reason") == Some("server_removed"), "{}", event.text);
+    follows(&client, switch, &west_address, true)?;
+    eventually("the server has heard of it", PATIENCE, || {
+        Ok(programs.stats(east)?["totals"]["clients"] == 0)
+    })?;
+    for line in client.lines(mark) {
+        ensure!(!["state", "step", "expired"].iter().any(|event| line.is_event(event)), "{}", line.text);
+    }
+
+    let mark = client.mark();
+    apply(&[&east_address])?;
+    let held =
+        client.wait_after(mark, "holdover", PATIENCE, |line| line.is_event("state").then(|| line.clone()))?;
+    ensure!(held.text_of("detail") == Some("holdover"), "{}", held.text);
+    follows(&client, mark, &east_address, true)?;
+    client.check_alive()
 }
 
 /// Waits until the client has an Announce with this clockClass.

@@ -27,7 +27,8 @@ pub struct Changes {
 }
 
 /// What each table's controller looks up whenever it needs it. `profile` does nothing but through other keys.
-const LIVE_CLIENT: [&str; 15] = [
+const LIVE_CLIENT: [&str; 16] = [
+    "server",
     "profile",
     "log-announce-interval",
     "log-sync-interval",
@@ -137,6 +138,13 @@ fn effective(text: &str) -> Result<(RoleName, Table), ConfigError> {
         Some(Value::Table(table)) => table,
         _ => Table::new(),
     };
+    // A list of servers says what a table does that has nothing but them.
+    if let Some(upstream) = table.get_mut("upstream")
+        && upstream.as_array().is_some_and(|servers| !servers.is_empty())
+    {
+        let servers = std::mem::replace(upstream, Value::Table(Table::new()));
+        *upstream = Value::Table(Table::from_iter([("server".to_owned(), servers)]));
+    }
     profile.complete(role, &mut table);
     for (key, default) in role.defaults(profile) {
         table.entry(key).or_insert(default);

@@ -92,7 +92,7 @@ impl Boundary {
 
     /// Other settings, as far as either side can take them.
     pub fn reconfigure(&mut self, now: Instant, config: BoundaryConfig) {
-        self.client.reconfigure(config.client);
+        self.client.reconfigure(now, config.client);
         self.server.reconfigure(config.server);
         self.holdover_limit_ns = config.holdover_limit_ns;
         self.pass_on(now);

@@ -95,6 +95,8 @@ pub enum Reason {
     WaitToRestore,
     /// The server in use was lost.
     ServerLost,
+    /// The settings do not name it any more.
+    ServerRemoved,
     /// ptpTimescale is clear here and set at the server in use: an arbitrary timescale never backs up PTP's.
     ArbitraryTimescale,
     /// The server serves TAI, our clock runs UTC, and neither the kernel nor the server knows the difference.

@@ -114,6 +114,12 @@ impl Plane {
         })
     }
 
+    /// Who sends Sync here from now on.
+    pub(super) fn set_servers(&mut self, servers: &[IpAddr]) {
+        let told = self.data_plane.set_servers(servers);
+        self.judge(told);
+    }
+
     /// The program may take packets for another while.
     pub(super) fn heartbeat(&mut self, now: Instant) {
         let told = self.data_plane.heartbeat(now.as_nanos());

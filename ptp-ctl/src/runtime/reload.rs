@@ -1,9 +1,11 @@
 //! Settings that change while all goes on.
 
 use super::driver::Driver;
+use super::start::warn_without_family;
 use crate::clock::realtime_nanos;
-use crate::config::{Changes, Config, Local, Source};
+use crate::config::{Changes, ClientSettings, Config, Local, Source};
 use crate::engine::event::{Event, Kind};
+use anyhow::bail;
 use serde::Serialize;
 
 /// Where the settings came from, and what the engine made of the machine.
@@ -27,7 +29,7 @@ impl Driver {
     pub(super) fn reload(&mut self) -> Reloaded {
         let (changes, error) = match self.apply_file() {
             Ok(changes) => (changes, None),
-            Err(error) => (Changes::default(), Some(error)),
+            Err(error) => (Changes::default(), Some(format!("{error:#}"))),
         };
         let list = |keys: &[String]| if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
         let detail = error.clone().unwrap_or_else(|| {
@@ -38,16 +40,36 @@ impl Driver {
         Reloaded { changes, error }
     }
 
-    fn apply_file(&mut self) -> Result<Changes, String> {
-        let Some(source) = &mut self.reload.source else {
-            return Err("started with its settings on the command line: there is no file to read".to_owned());
+    fn apply_file(&mut self) -> anyhow::Result<Changes> {
+        let Some(mut source) = self.reload.source.clone() else {
+            bail!("started with its settings on the command line: there is no file to read");
         };
-        let text = Config::read(&source.path).map_err(|error| error.to_string())?;
-        let (settings, changes) =
-            source.reload(&text).map_err(|error| error.in_file(&source.path).to_string())?;
+        let text = Config::read(&source.path)?;
+        let (settings, changes) = source.reload(&text).map_err(|error| error.in_file(&source.path))?;
+        if let Some(client) = settings.role.client() {
+            self.open_way_to(client)?;
+        }
         self.role.reconfigure(self.turn.instant, &settings.role, &self.reload.local);
         self.perform();
         self.serve();
+        self.reload.source = Some(source);
         Ok(changes)
+    }
+
+    /// Makes ready for packets of these servers before the first of them is asked for any.
+    fn open_way_to(&mut self, client: &ClientSettings) -> anyhow::Result<()> {
+        let (interface, sockets, plane) = match &mut self.upstream {
+            Some(port) => (&port.interface, &mut port.sockets, &mut port.plane),
+            None => (&self.start.setup.interface, &mut self.sockets, &mut self.plane),
+        };
+        warn_without_family(interface, client)?;
+        let addresses = client.addresses();
+        for address in &addresses {
+            sockets.open_for(*address)?;
+        }
+        if let Some(plane) = plane {
+            plane.set_servers(&addresses);
+        }
+        Ok(())
     }
 }

@@ -37,7 +37,7 @@ impl Role {
     pub(super) fn reconfigure(&mut self, now: Instant, role: &config::Role, local: &config::Local) {
         match (self, role) {
             (Self::Client(engine), config::Role::Client(client)) => {
-                engine.reconfigure(client.engine_config(local));
+                engine.reconfigure(now, client.engine_config(local));
             }
             (Self::Server(engine), config::Role::Server(server)) => {
                 engine.reconfigure(server.engine_config(local));

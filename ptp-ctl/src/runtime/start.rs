@@ -186,11 +186,9 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
 
 /// Addresses may come later, so this is no error; without one, nothing can be sent.
 fn warn_without_address(interface: &str, role: &config::Role) -> anyhow::Result<()> {
-    let addresses = interface_addresses(interface)?;
-    let has = |v4: bool| addresses.iter().any(|address| address.is_ipv4() == v4);
     match role {
-        config::Role::Client(client) => warn_without_family(interface, client, has),
-        config::Role::Server(_) if addresses.is_empty() => {
+        config::Role::Client(client) => warn_without_family(interface, client)?,
+        config::Role::Server(_) if interface_addresses(interface)?.is_empty() => {
             tracing::warn!("{interface} has no IP address: no client can reach this server yet");
         }
         config::Role::Server(_) => {}
@@ -198,11 +196,15 @@ fn warn_without_address(interface: &str, role: &config::Role) -> anyhow::Result<
     Ok(())
 }
 
-fn warn_without_family(interface: &str, client: &ClientSettings, has: impl Fn(bool) -> bool) {
+/// The same of the families of a client's servers.
+pub(super) fn warn_without_family(interface: &str, client: &ClientSettings) -> anyhow::Result<()> {
+    let addresses = interface_addresses(interface)?;
+    let has = |v4: bool| addresses.iter().any(|address| address.is_ipv4() == v4);
     for server in client.servers.iter().filter(|server| !has(server.address.is_ipv4())) {
         let family = if server.address.is_ipv4() { "IPv4" } else { "IPv6" };
         tracing::warn!("{interface} has no {family} address: {} cannot be reached yet", server.address);
     }
+    Ok(())
 }
 
 /// The port of a boundary clock that faces its servers, where that is another one.

@@ -212,6 +212,24 @@ impl World {
         self.start(node);
     }
 
+    /// A client that is on gets other settings.
+    pub fn reconfigure_client(&mut self, node: NodeId, config: ClientConfig) {
+        let now = self.instant();
+        if let Role::Client(client) = &mut self.nodes[node.0].role {
+            client.reconfigure(now, config);
+        }
+        self.drain(node);
+    }
+
+    /// A boundary clock that is on gets other settings.
+    pub fn reconfigure_boundary(&mut self, node: NodeId, config: BoundaryConfig) {
+        let now = self.instant();
+        if let Role::Boundary(boundary) = &mut self.nodes[node.0].role {
+            boundary.reconfigure(now, config);
+        }
+        self.drain(node);
+    }
+
     /// Ends an engine in good order: what it sends last goes out, and is repeated until it is acknowledged.
     pub fn shutdown(&mut self, node: NodeId) {
         let now = self.instant();

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::Role;
+use clap::ValueEnum;
 
 fn source(text: &str) -> Source {
     Source { path: PathBuf::new(), text: text.to_owned() }
@@ -75,4 +76,51 @@ fn a_boundary_clock_has_both_sides() {
     assert!(server.upstream.is_some());
     let expected = Config::parse(&boundary("wait-to-restore = 1.5\n")).unwrap();
     assert_eq!(settings, expected);
+}
+
+#[test]
+fn servers_come_and_go_and_change_places() {
+    let of = |servers: &str| format!("[client]\ninterface = \"eth0\"\nserver = {servers}\n");
+    let mut source = source(&of(r#"["192.0.2.1", "192.0.2.2"]"#));
+    for servers in
+        [r#"["192.0.2.1", "2001:db8::1"]"#, r#"["2001:db8::1", "192.0.2.1"]"#, r#"["192.0.2.1@7"]"#]
+    {
+        let (settings, changes) = source.reload(&of(servers)).unwrap();
+        assert_eq!(changes, Changes { applied: vec!["server".to_owned()], needs_restart: Vec::new() });
+        assert_eq!(settings, Config::parse(&of(servers)).unwrap());
+    }
+    let error = source.reload(&of("[]")).unwrap_err().to_string();
+    assert!(error.contains("line 3: client.server = []"), "{error}");
+}
+
+/// A list of upstream servers, or a table that has them, in any profile.
+#[test]
+fn upstream_servers_are_a_list_or_a_table() {
+    for profile in Profile::value_variants() {
+        let server = format!("{SERVER}profile = \"{}\"\n", profile.name());
+        let list = |servers: &str| format!("{server}upstream = {servers}\n");
+        let table = |more: &str| format!("{server}[server.upstream]\nserver = {more}\n");
+        let mut source = source(&list(r#"["192.0.2.1"]"#));
+        for (wanted, applied) in [
+            (list(r#"["192.0.2.1", "192.0.2.2"]"#), vec!["upstream.server"]),
+            (table(r#"["192.0.2.1", "192.0.2.2"]"#), vec![]),
+            (
+                table("[\"192.0.2.2\"]\nwait-to-restore = 5"),
+                vec!["upstream.server", "upstream.wait-to-restore"],
+            ),
+            (list(r#"["192.0.2.2"]"#), vec!["upstream.wait-to-restore"]),
+        ] {
+            let (settings, changes) = source.reload(&wanted).unwrap();
+            assert_eq!((changes.applied, changes.needs_restart), (to_strings(applied), vec![]), "{wanted}");
+            assert_eq!(settings, Config::parse(&wanted).unwrap());
+        }
+        // No longer a boundary clock: that is another machine.
+        let (settings, changes) = source.reload(&list("[]")).unwrap();
+        assert_eq!((changes.applied.len(), changes.needs_restart), (0, to_strings(vec!["upstream"])));
+        assert_eq!(settings, Config::parse(&list(r#"["192.0.2.2"]"#)).unwrap());
+    }
+}
+
+fn to_strings(keys: Vec<&str>) -> Vec<String> {
+    keys.into_iter().map(str::to_owned).collect()
 }

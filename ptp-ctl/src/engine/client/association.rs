@@ -87,11 +87,15 @@ pub(super) enum Silence {
 }
 
 pub(super) struct Association {
+    /// Its own as long as the client lives, wherever it stands in the list.
+    pub(super) id: u16,
     pub(super) entry: ServerEntry,
     pub(super) contracts: [Contract; 3],
     /// sourcePortIdentity, bound by the first GRANT and by the first after a loss.
     pub(super) identity: Option<PortIdentity>,
     pub(super) announced: Option<Announced>,
+    /// It serves, or served, the PTP timescale.
+    pub(super) ptp_timescale_known: bool,
     pub(super) exchanges: Exchanges,
     /// What its packets tell of our clock.
     pub(super) recovery: Option<Recovery>,
@@ -136,17 +140,19 @@ pub(super) struct Association {
 }
 
 impl Association {
-    pub(super) fn new(now: Instant, entry: ServerEntry, standby: Standby) -> Self {
+    pub(super) fn new(now: Instant, id: u16, entry: ServerEntry, standby: Standby) -> Self {
         let types = [MessageType::Announce, MessageType::Sync, MessageType::DelayResp];
         let wanted = |message_type| standby == Standby::Hot || message_type == MessageType::Announce;
         let mut timers = TimerTable::default();
         timers.set(Timer::Negotiation as usize, now);
         timers.set(Timer::Check as usize, now);
         Self {
+            id,
             entry,
             contracts: types.map(|message_type| Contract::new(now, message_type, wanted(message_type))),
             identity: None,
             announced: None,
+            ptp_timescale_known: false,
             exchanges: Exchanges::default(),
             recovery: None,
             timers,
@@ -255,7 +261,7 @@ impl Association {
     }
 
     /// It has to prove anew that it serves.
-    fn stop_measuring(&mut self) {
+    pub(super) fn stop_measuring(&mut self) {
         self.proven = false;
         self.unanswered = 0;
         self.void();

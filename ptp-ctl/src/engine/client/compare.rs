@@ -23,7 +23,7 @@ impl Client {
     pub(super) fn compare(&mut self, now: Instant) {
         let mut compared = ArrayVec::<(usize, Estimate, Span), MAX_SERVERS>::new();
         let surroundings = self.surroundings();
-        for (index, association) in self.associations.iter().enumerate() {
+        for (index, association) in self.servers().iter().enumerate() {
             let served = matches!(
                 association.condition(&surroundings),
                 Condition::Usable | Condition::Unusable(Reason::Falseticker)
@@ -61,7 +61,7 @@ impl Client {
 
     fn judge_faults(&mut self, now: Instant) {
         let surroundings = self.surroundings();
-        for index in 0..self.associations.len() {
+        for index in 0..self.configured {
             let association = &self.associations[index];
             let to_server = association.local_to_server(&surroundings).ok();
             let estimate = to_server.and_then(|to_server| self.estimate(now, index, to_server));

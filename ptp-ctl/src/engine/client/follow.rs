@@ -187,7 +187,7 @@ impl Client {
     pub(super) fn reselect(&mut self, now: Instant) {
         let surroundings = self.surroundings();
         let mut candidates = arrayvec::ArrayVec::<Candidate, MAX_SERVERS>::new();
-        for index in 0..self.associations.len() {
+        for index in 0..self.configured {
             let association = &mut self.associations[index];
             let condition = association.condition(&surroundings);
             if let (Condition::Usable, Some(announced)) = (condition, &association.announced) {
@@ -208,6 +208,7 @@ impl Client {
             Some(index) => {
                 let left_usable = candidates.iter().any(|candidate| Some(candidate.index) == previous);
                 let reason = match previous {
+                    Some(previous) if previous >= self.configured => Reason::ServerRemoved,
                     Some(_) if !left_usable => Reason::ServerLost,
                     _ if self.associations[index].was_restored() => Reason::WaitToRestore,
                     _ => Reason::BetterServer,
@@ -280,7 +281,7 @@ impl Client {
     pub(super) fn update_state(&mut self) {
         let locked = self.servo.as_ref().is_some_and(|servo| servo.is_locked());
         let surroundings = self.surroundings();
-        let refused = self.associations.iter().any(|association| association.is_refused(&surroundings));
+        let refused = self.servers().iter().any(|association| association.is_refused(&surroundings));
         let fault = if refused { Reason::BmcFailed } else { Reason::MasterSynchronizationFault };
         let (state, reason) = match (self.selected, &self.servo) {
             (_, None) => (State::FreeRunning, None),

@@ -104,7 +104,7 @@ impl Client {
                 minor_version: config.port.minor_version,
             },
             messages: self.messages,
-            servers: self.associations.iter().enumerate().map(selected).collect(),
+            servers: self.servers().iter().enumerate().map(selected).collect(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod negotiate;
 mod receive;
 mod record;
 mod recovery;
+mod servers;
 mod status;
 mod upstream;
 mod variation;
@@ -105,7 +106,12 @@ counters! {
 /// A PTP client without IO.
 pub struct Client {
     config: ClientConfig,
+    /// The servers of the settings, in their order, and behind them those that were taken out.
     associations: Vec<Association>,
+    /// How many of them the settings name.
+    configured: usize,
+    /// Of the server that was added last.
+    last_id: u16,
     servo: Option<Box<dyn Servo + Send>>,
     timeline: Timeline,
     selected: Option<usize>,
@@ -122,7 +128,6 @@ pub struct Client {
     state: State,
     /// As the driver told it; the outer `None`: it has not.
     kernel_tai_offset: Option<Option<i16>>,
-    ptp_timescale_known: bool,
     /// ptpTimescale of the server last followed.
     followed_timescale: Option<bool>,
     /// Raised when stamps taken so far lose their meaning.
@@ -140,13 +145,10 @@ pub struct Client {
 impl Client {
     /// A client that starts to negotiate at once, with the first [`MAX_SERVERS`] of its servers.
     pub fn new(now: Instant, config: ClientConfig) -> Self {
-        Self {
-            associations: config
-                .servers
-                .iter()
-                .take(MAX_SERVERS)
-                .map(|&entry| Association::new(now, entry, config.standby))
-                .collect(),
+        let mut client = Self {
+            associations: Vec::new(),
+            configured: 0,
+            last_id: 0,
             servo: config.servo.map(servo::new),
             timeline: Timeline::new(config.servo.map_or(0.0, |servo| servo.initial_frequency_ppb)),
             selected: None,
@@ -157,7 +159,6 @@ impl Client {
             bridge: Bridge::new(now, config.switch_slew_ppb),
             state: State::default(),
             kernel_tai_offset: None,
-            ptp_timescale_known: false,
             followed_timescale: None,
             generation: 0,
             guard_until: now,
@@ -168,13 +169,9 @@ impl Client {
             random: fastrand::Rng::with_seed(config.port.seed),
             closed: false,
             config,
-        }
-    }
-
-    /// Other settings. Intervals and durations are asked for from the next renewal on; servers, identity, servo, standby, switch rate and
-    /// delay asymmetry must be what they were.
-    pub fn reconfigure(&mut self, config: ClientConfig) {
-        self.config = config;
+        };
+        client.take_list(now);
+        client
     }
 
     /// Packets by what became of them: name and count, in a fixed order.
@@ -191,7 +188,7 @@ impl Client {
         Surroundings {
             local_timescale: self.config.port.local_timescale,
             kernel_tai_offset: self.kernel_tai_offset.flatten(),
-            ptp_timescale_known: self.ptp_timescale_known,
+            ptp_timescale_known: self.servers().iter().any(|server| server.ptp_timescale_known),
         }
     }
 
@@ -276,7 +273,9 @@ impl Client {
         };
         association.ask_delay(now, least);
         let to = association.entry.address;
-        let token = TxToken(u64::from(self.generation) << 32 | (index as u64) << 16 | u64::from(sequence_id));
+        let token = TxToken(
+            u64::from(self.generation) << 32 | u64::from(association.id) << 16 | u64::from(sequence_id),
+        );
         let message =
             Message::new(self.header(sequence_id), Body::DelayReq { origin_timestamp: Timestamp::ZERO });
         self.send(to, Channel::Event, &message, &[], Some(token));
@@ -284,8 +283,7 @@ impl Client {
 
     fn sent(&mut self, now: Instant, token: TxToken, tx: Option<Timestamp>) {
         let TxToken(token) = token;
-        let (generation, index, sequence_id) =
-            ((token >> 32) as u16, usize::from((token >> 16) as u16), token as u16);
+        let (generation, id, sequence_id) = ((token >> 32) as u16, (token >> 16) as u16, token as u16);
         if generation != self.generation {
             self.counts.count(Count::AroundStep);
             return;
@@ -294,10 +292,10 @@ impl Client {
             Some(tx) => self.timeline.observe(now, tx),
             None => self.counts.count(Count::NoTxStamp),
         }
-        let Some(association) = self.associations.get_mut(index) else {
+        let Some(index) = self.associations.iter().position(|association| association.id == id) else {
             return;
         };
-        if let Ok(complete) = association.exchanges.sent(sequence_id, tx) {
+        if let Ok(complete) = self.associations[index].exchanges.sent(sequence_id, tx) {
             self.finish(now, index, complete);
         }
     }

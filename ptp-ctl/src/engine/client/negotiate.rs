@@ -1,7 +1,7 @@
 //! Asking, asking again, and giving up.
 
-use super::association::{Condition, Timer};
-use super::contract::{Contract, Patience};
+use super::association::{Association, Condition, Timer};
+use super::contract::Patience;
 use super::{Client, MAX_SERVERS};
 use crate::engine::Instant;
 use crate::engine::config::{Retry, Standby};
@@ -24,10 +24,7 @@ impl Client {
         for index in 0..self.associations.len() {
             let association = &mut self.associations[index];
             let silent = matches!(association.reported, Condition::Unusable(_));
-            for contract in &mut association.contracts {
-                contract.want(now, false);
-            }
-            association.timers = Default::default();
+            association.let_go(now);
             self.negotiate(now, index);
             if silent {
                 // It may hear of it, but nobody waits for its answer.
@@ -144,7 +141,7 @@ impl Client {
         }
         let surroundings = self.surroundings();
         let mut candidates = ArrayVec::<Candidate, MAX_SERVERS>::new();
-        for (index, association) in self.associations.iter().enumerate() {
+        for (index, association) in self.servers().iter().enumerate() {
             let eligible = !matches!(association.condition(&surroundings), Condition::Unusable(_));
             if let Some(announced) = association.announced.as_ref().filter(|_| eligible) {
                 let rank =
@@ -155,7 +152,7 @@ impl Client {
         let Some(best) = choose(candidates.into_iter(), self.selected) else {
             return;
         };
-        for index in 0..self.associations.len() {
+        for index in 0..self.configured {
             let all = index == best || Some(index) == self.selected;
             let association = &mut self.associations[index];
             if association.wants_all() == all {
@@ -173,7 +170,6 @@ impl Client {
 
     /// A CANCEL waits for its acknowledgement.
     pub(super) fn is_cancelling(&self) -> bool {
-        let mut contracts = self.associations.iter().flat_map(|association| &association.contracts);
-        contracts.any(Contract::is_cancelling)
+        self.associations.iter().any(Association::is_cancelling)
     }
 }

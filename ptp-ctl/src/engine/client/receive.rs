@@ -105,8 +105,8 @@ impl Client {
         self.check_granted(index, &message.header, MessageType::Announce)?;
         let own = self.config.port.port_identity.clock_identity;
         let announced = Announced::new(message, announce, own, self.config.max_steps_removed);
-        self.ptp_timescale_known |= announced.ptp_timescale();
         let association = &mut self.associations[index];
+        association.ptp_timescale_known |= announced.ptp_timescale();
         let time_base = |announced: &Announced| {
             let utc = Flags(announced.flags.0 & (Flags::CURRENT_UTC_OFFSET_VALID.0 | Flags::PTP_TIMESCALE.0));
             (utc, announced.announce.current_utc_offset)

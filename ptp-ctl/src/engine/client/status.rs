@@ -103,7 +103,7 @@ impl Client {
             asymmetry_bound_ns: estimated.map(|estimate| self.asymmetry_bound_ns(&estimate)),
             switch_left_ns: self.bridge.left(now),
             frequency_ppb: self.frequency_ppb(),
-            servers: self.associations.iter().enumerate().map(status).collect(),
+            servers: self.servers().iter().enumerate().map(status).collect(),
         }
     }
 }

@@ -1,6 +1,8 @@
 mod contract;
 mod partly;
 mod renewal;
+mod servers;
+mod signaling;
 
 use super::exchange::{Complete, Exchange, Exchanges, Unpaired};
 use super::*;
