@@ -5,10 +5,10 @@ use ptp_common::time::Timestamp;
 use ptp_common::wire::{Body, CancelUnicast, Header, Message, MessageType, PortIdentity, Tlv};
 use ptp_tests::netns::{Family, Host, Plane, World};
 use ptp_tests::process::{Line, Process};
-use ptp_tests::program::{PtpCtl, wait_until_started};
+use ptp_tests::program::{ConfigFile, Ended, PtpCtl, wait_until_started};
 use ptp_tests::{Need, eventually, have};
 use serde_json::Value;
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
@@ -154,6 +154,57 @@ fn servers_on_another_interface_are_followed() -> Result<()> {
     for process in [client, boundary, grandmaster] {
         assert_ends_well(process)?;
     }
+    Ok(())
+}
+
+#[test]
+fn servers_on_another_interface_are_changed_while_it_runs() -> Result<()> {
+    if !have("servers_on_another_interface_are_changed_while_it_runs", NEEDS) {
+        return Ok(());
+    }
+    let world = World::new(&["grandmaster", "boundary", "client"])?;
+    let programs = PtpCtl::new(&PtpCtl::find()?)?;
+    let [grandmaster_host, boundary_host, client_host] = world.hosts() else {
+        unreachable!("three names were given")
+    };
+    let _grandmaster = start(&programs, grandmaster_host, "grandmaster", "server", Plane::Peer, GRANDMASTER)?;
+    // The same server under another name, of another family: for the boundary clock that is another one.
+    let [first, second] =
+        [Family::V4, Family::V6].map(|family| grandmaster_host.address(Plane::Peer, family));
+    let head = "[server]\nclock = \"virtual\"\nvirtual-offset = 3000000\n";
+    let file = ConfigFile::new(&programs, boundary_host, head)?;
+    let upstream = |server: IpAddr| {
+        let interface = Plane::Peer.interface();
+        format!("[server.upstream]\ninterface = \"{interface}\"\nserver = [\"{server}\"]\n")
+    };
+    let boundary = file.run(&upstream(first))?;
+    let client =
+        programs.client(client_host, Family::V4, &[boundary_host], &["--virtual-offset", "5000000"])?;
+    for process in [&boundary, &client] {
+        assert_close(process).with_context(|| format!("{}\n{}", process.name(), process.tail()))?;
+    }
+    let passes_on = |class: u8| {
+        eventually(&format!("class {class} comes through"), PATIENCE, || {
+            Ok(announce(&programs, client_host)?["clock_class"] == class)
+        })
+    };
+    passes_on(6)?;
+    let mark = boundary.mark();
+    let Ended { code, stdout, stderr } = file.reload(&upstream(second))?;
+    ensure!(code == Some(0) && stdout.contains("\"applied\":[\"upstream.server\"]"), "{stdout}{stderr}");
+    boundary.wait_after(mark, "the other server in use", PATIENCE, |line| {
+        let used = line.is("sample") && line.json.as_ref()?["used"] == true;
+        (used && line.text_of("server") == Some(&second.to_string())).then_some(())
+    })?;
+    eventually("the server serves one client", PATIENCE, || {
+        let mut stats = Command::new(programs.path());
+        stats.args(["stats", Plane::Peer.interface(), "--run-dir"]).arg(programs.run_dir());
+        let stats: Value = serde_json::from_str(&programs.run(grandmaster_host, stats)?.stdout)?;
+        Ok(stats["totals"]["clients"] == 1)
+    })?;
+    passes_on(6)?;
+    let lost = client.lines(0).into_iter().find(|line| line.is_event("unusable") || line.is_event("expired"));
+    ensure!(lost.is_none(), "{lost:?}");
     Ok(())
 }
 
