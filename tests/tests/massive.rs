@@ -149,6 +149,35 @@ fn an_unreachable_client_is_counted() -> Result<()> {
     Ok(())
 }
 
+/// With `local-address`, Sync comes from there, whatever the routes say.
+#[test]
+fn sync_comes_from_the_local_address() -> Result<()> {
+    if !have("sync_comes_from_the_local_address", NEEDS) {
+        return Ok(());
+    }
+    let programs = PtpCtl::new(&PtpCtl::find()?)?;
+    let world = World::new(&["server", "client"])?;
+    let [server, client] = world.hosts() else { unreachable!("two names were given") };
+    let _polling = world.router().poll_towards(server, Plane::Ours)?;
+    server.namespace().batch("address add 192.0.2.1/32 dev lo\n")?;
+    world.router().namespace().batch("route add 192.0.2.1 via 10.0.1.2\n")?;
+    client.namespace().batch("route add 192.0.2.1 via 10.0.2.1\n")?;
+    let options = [MASSIVE, &["--local-address", "192.0.2.1"]].concat();
+    let mut ours = programs.server(server, "server", &options)?;
+    let client = Client::new(client, "192.0.2.1".parse()?, Family::V4)?;
+    // Nobody else is heard.
+    for socket in [&client.event, &client.general] {
+        socket.connect((client.server, socket.local_addr()?.port()))?;
+    }
+    client.request(&[(MessageType::Sync, -4), (MessageType::DelayResp, -4)])?;
+    client.sync()?;
+    client.delay_req(7)?;
+    ensure!(client.delay_resp()? == 7, "answered");
+    let status = ours.terminate(PATIENCE)?;
+    ensure!(status.success(), "the server ended with {status}\n{}", ours.tail());
+    Ok(())
+}
+
 /// A client that is nothing but two sockets.
 struct Client {
     server: IpAddr,

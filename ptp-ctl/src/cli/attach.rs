@@ -14,6 +14,9 @@ pub(super) struct Args {
     /// Interface to attach to
     #[arg(value_name = "IFACE")]
     interface: String,
+    /// Another interface to attach it to, once per interface: all have one set of maps
+    #[arg(long, value_name = "IFACE")]
+    also_interface: Vec<String>,
     /// In the driver, or in the network stack
     #[arg(long, value_enum, value_name = "MODE", default_value_t = XdpAttachMode::Native)]
     xdp_mode: XdpAttachMode,
@@ -32,6 +35,7 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Report<'a> {
     interface: &'a str,
+    also_interfaces: &'a [String],
     ifindex: u32,
     xdp_mode: &'static str,
     nic_stamps: bool,
@@ -40,17 +44,23 @@ struct Report<'a> {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mode = attach_mode(args.xdp_mode);
+    let mut nic_stamps = mode == Mode::Native;
+    for interface in [&args.interface].into_iter().chain(&args.also_interface) {
+        nic_stamps = nic_stamps && probe::can_read_nic_stamps(interface)?;
+    }
     let options = dataplane::Options {
         interface: args.interface.clone(),
+        also_interfaces: args.also_interface.clone(),
         mode,
         bpffs: args.bpffs.clone(),
         // It then serves a controller of any clock.
-        nic_stamps: mode == Mode::Native && probe::can_read_nic_stamps(&args.interface)?,
+        nic_stamps,
         max_clients: args.max_clients,
     };
     let done = dataplane::attach(&options)?;
     let report = Report {
         interface: &args.interface,
+        also_interfaces: &args.also_interface,
         ifindex: done.ifindex,
         xdp_mode: done.mode.name(),
         nic_stamps: done.nic_stamps,
@@ -60,11 +70,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         print_json(&report)?;
     } else {
         let Report { interface, xdp_mode, pins, .. } = &report;
+        let others = report.also_interfaces.iter().map(|name| format!(", {name}")).collect::<String>();
         let stamps = if report.nic_stamps { "can" } else { "cannot" };
         print(format_args!(
-            "{interface}: attached in {xdp_mode} mode, pinned in {}\n\
+            "{interface}{others}: attached in {xdp_mode} mode, pinned in {}\n\
              It {stamps} read the NIC's stamps (xdp-hw, for `--clock phc`).\n\
-             It takes packets only while `ptp-ctl client` or `ptp-ctl server` runs on {interface}.\n",
+             It takes packets only while `ptp-ctl client` or `ptp-ctl server` runs on {interface}{others}.\n",
             pins.display()
         ))?;
     }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Interface to detach from; one that is gone will do
+    /// Interface to detach from, and with it all that were attached with it; one that is gone will do
     #[arg(value_name = "IFACE")]
     interface: String,
     /// Where bpffs is mounted
@@ -33,7 +33,8 @@ struct Report<'a> {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let options = dataplane::Options {
         interface: args.interface.clone(),
-        // Detaching does not ask how it was attached.
+        // Detaching does not ask how it was attached, nor where else.
+        also_interfaces: Vec::new(),
         mode: Mode::Native,
         bpffs: args.bpffs.clone(),
         nic_stamps: false,

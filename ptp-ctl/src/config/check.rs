@@ -2,8 +2,9 @@
 
 use super::{Clock, ClockKind, Common, DataPlaneKind, RxTimestamp, XdpAttachMode};
 use ptp_common::time::StampSource;
+use std::collections::HashSet;
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -152,8 +153,24 @@ impl Checker {
     }
 }
 
+/// One that is one host's.
+pub(super) fn is_unicast(address: IpAddr) -> bool {
+    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    !(address.is_unspecified() || address.is_multicast() || broadcast)
+}
+
+fn interface_name(check: &Checker, key: &'static str, name: &str) -> Result<String, ConfigError> {
+    if name.is_empty() || name.len() > MAX_INTERFACE_NAME || name.contains(['/', ' ', '\0']) {
+        let problem = "must be 1 to 15 characters without / and space; `ip link` lists the interfaces";
+        return Err(check.error(key, format!("{name:?}"), problem));
+    }
+    Ok(name.to_owned())
+}
+
 /// Longest interface name, in octets (IFNAMSIZ without the NUL).
 const MAX_INTERFACE_NAME: usize = 15;
+/// Interfaces beside the first one, at most.
+const MAX_ALSO_INTERFACES: usize = 7;
 /// Largest initial error of a virtual clock, ns: 10 days.
 const MAX_VIRTUAL_OFFSET: i64 = 864_000_000_000_000;
 /// Largest initial frequency error of a virtual clock, ppb: what the kernel allows its own clock.
@@ -162,6 +179,8 @@ const MAX_VIRTUAL_FREQUENCY: f64 = 500_000.0;
 /// The settings of both roles, as given.
 pub(super) struct RawCommon<'a> {
     pub(super) interface: &'a str,
+    pub(super) also_interface: &'a [String],
+    pub(super) local_address: &'a [IpAddr],
     pub(super) domain: i64,
     pub(super) sdo_id: i64,
     pub(super) minor_version: i64,
@@ -182,23 +201,14 @@ pub(super) struct RawCommon<'a> {
 
 impl RawCommon<'_> {
     pub(super) fn validate(&self, check: &Checker) -> Result<Common, ConfigError> {
-        let interface = self.interface;
-        if interface.is_empty() {
-            return Err(check.error(
-                "interface",
-                "\"\"",
-                "must name the interface to run on, such as \"eth0\"",
-            ));
-        }
-        if interface.len() > MAX_INTERFACE_NAME || interface.contains(['/', ' ', '\0']) {
-            return Err(check.error(
-                "interface",
-                format!("{interface:?}"),
-                "must be 1 to 15 characters without / and space; `ip link` lists the interfaces",
-            ));
+        if self.interface.is_empty() {
+            let problem = "must name the interface to run on, such as \"eth0\"";
+            return Err(check.error("interface", "\"\"", problem));
         }
         Ok(Common {
-            interface: interface.to_owned(),
+            interface: interface_name(check, "interface", self.interface)?,
+            also_interfaces: self.also_interfaces(check)?,
+            local_addresses: self.local_addresses(check)?,
             domain_number: check.range(
                 "domain",
                 self.domain,
@@ -227,6 +237,42 @@ impl RawCommon<'_> {
             metrics: self.metrics,
             json: self.json,
         })
+    }
+
+    fn also_interfaces(&self, check: &Checker) -> Result<Vec<String>, ConfigError> {
+        const KEY: &str = "also-interface";
+        if self.also_interface.len() > MAX_ALSO_INTERFACES {
+            let problem = format!("must list {MAX_ALSO_INTERFACES} interfaces at most");
+            return Err(check.error(KEY, format!("{:?}", self.also_interface), problem));
+        }
+        let mut seen = HashSet::from([self.interface]);
+        let mut names = Vec::with_capacity(self.also_interface.len());
+        for name in self.also_interface {
+            if !seen.insert(name) {
+                let problem = "must be named once only, here or as the interface: take one of the two out";
+                return Err(check.error(KEY, format!("{name:?}"), problem));
+            }
+            names.push(interface_name(check, KEY, name)?);
+        }
+        Ok(names)
+    }
+
+    fn local_addresses(&self, check: &Checker) -> Result<Vec<IpAddr>, ConfigError> {
+        const KEY: &str = "local-address";
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        for given in self.local_address {
+            let address = given.to_canonical();
+            let problem = |problem| Err(check.error(KEY, given, problem));
+            let is_link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+            if !is_unicast(address) || address.is_loopback() || is_link_local {
+                return problem("must be a unicast address of this machine that others have a route to");
+            }
+            if addresses.iter().any(|other| other.is_ipv4() == address.is_ipv4()) {
+                return problem("must be the only one of its IP version: take one of the two out");
+            }
+            addresses.push(address);
+        }
+        Ok(addresses)
     }
 
     fn also_system_clock(&self, check: &Checker) -> Result<bool, ConfigError> {

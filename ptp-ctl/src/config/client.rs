@@ -1,6 +1,6 @@
 //! A client's settings.
 
-use super::check::{Checker, RawCommon};
+use super::check::{Checker, RawCommon, is_unicast};
 use super::{
     ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_CHRONY_SOCKET, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR,
     DataPlaneKind, Local, Profile, Retry, Revert, Role, RxTimestamp, Select, ServerAddress, ServoKind,
@@ -23,6 +23,12 @@ pub struct ClientOptions {
     /// Interface that leads to the servers
     #[arg(value_name = "IFACE")]
     pub interface: String,
+    /// Another interface that leads to servers, once per interface: all have one set of maps
+    #[arg(long, value_name = "IFACE")]
+    pub also_interface: Vec<String>,
+    /// Address that all is sent from and nothing but what is sent to it is taken, of this machine; once per IP version
+    #[arg(long, value_name = "ADDR")]
+    pub local_address: Vec<IpAddr>,
     /// Server to follow, once per server; the first is preferred unless priorities say otherwise (lower = preferred)
     #[arg(long, value_name = "ADDR[@PRIORITY]", required = true)]
     pub server: Vec<ServerAddress>,
@@ -168,6 +174,8 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             interface: String::new(),
+            also_interface: Vec::new(),
+            local_address: Vec::new(),
             server: Vec::new(),
             profile: Profile::Default,
             domain: 0,
@@ -322,7 +330,6 @@ impl ClientOptions {
     pub fn validate(&self) -> Result<Settings, ConfigError> {
         const LOG2: &str = ", log2 of the interval in seconds: -3 is 8 per second, 0 is 1 per second";
         const RECEIPT: &str = " intervals; 3 is right for most";
-        const NO_LIMIT: &str = " ns; 0 = no limit";
         let check = Checker("client");
         let common = self.common().validate(&check)?;
         let step = |key, value, default: &str| {
@@ -334,7 +341,7 @@ impl ClientOptions {
             )
         };
         let client = ClientSettings {
-            servers: self.servers(&check)?,
+            servers: self.servers(&check, &common)?,
             state_dir: check.directory("state-dir", &self.state_dir)?,
             record: self.record.clone(),
             chrony_socket: Some(check.directory("chrony-socket", &self.chrony_socket)?)
@@ -392,7 +399,12 @@ impl ClientOptions {
                 1..=500_000,
                 " ppb: 1000 approaches the other server's time by 1 us in a second",
             )?,
-            max_variation_ns: check.range("max-variation", self.max_variation, 0..=i64::MAX, NO_LIMIT)?,
+            max_variation_ns: check.range(
+                "max-variation",
+                self.max_variation,
+                0..=i64::MAX,
+                " ns; 0 = no limit",
+            )?,
             delay_asymmetry_ns: check.range(
                 "delay-asymmetry",
                 self.delay_asymmetry,
@@ -447,6 +459,8 @@ impl ClientOptions {
     fn common(&self) -> RawCommon<'_> {
         RawCommon {
             interface: &self.interface,
+            also_interface: &self.also_interface,
+            local_address: &self.local_address,
             domain: self.domain,
             sdo_id: self.sdo_id,
             minor_version: self.minor_version,
@@ -467,7 +481,7 @@ impl ClientOptions {
     }
 
     /// The list, with priorities filled in by position.
-    fn servers(&self, check: &Checker) -> Result<Vec<ServerEntry>, ConfigError> {
+    fn servers(&self, check: &Checker, common: &Common) -> Result<Vec<ServerEntry>, ConfigError> {
         if self.server.is_empty() {
             return Err(check.error("server", "[]", "must list 1 server at least, such as [\"10.0.1.2\"]"));
         }
@@ -479,6 +493,9 @@ impl ClientOptions {
             if !is_unicast(address) {
                 return problem("must be a unicast address: give the server's own, not a group's");
             }
+            if !common.has_family(address.is_ipv4()) {
+                return problem("needs a local-address of its IP version: give one, or take the server out");
+            }
             if !seen.insert(address) {
                 return problem("must be listed once only: take one of the two out");
             }
@@ -487,9 +504,4 @@ impl ClientOptions {
         }
         Ok(servers)
     }
-}
-
-fn is_unicast(address: IpAddr) -> bool {
-    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
-    !(address.is_unspecified() || address.is_multicast() || broadcast)
 }

@@ -31,7 +31,7 @@ use crate::engine::config::{LocalTimescale, PortConfig};
 use ptp_common::time::StampSource;
 use ptp_common::wire::PortIdentity;
 use serde::Deserialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Where bpffs is looked for unless said otherwise.
@@ -149,6 +149,11 @@ impl Role {
 pub struct Common {
     /// Interface to run on.
     pub interface: String,
+    /// More of them: all with one set of maps.
+    pub also_interfaces: Vec<String>,
+    /// What all is sent from and nothing but what is sent to them is taken, at most one per family; empty: the interfaces'
+    /// addresses.
+    pub local_addresses: Vec<IpAddr>,
     /// domainNumber.
     pub domain_number: u8,
     /// 12 bits.
@@ -180,6 +185,21 @@ pub struct Common {
 }
 
 impl Common {
+    /// All interfaces, the first one first.
+    pub fn interfaces(&self) -> impl Iterator<Item = &str> {
+        [&self.interface].into_iter().chain(&self.also_interfaces).map(String::as_str)
+    }
+
+    /// Their names, for people.
+    pub fn interface_names(&self) -> String {
+        self.interfaces().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Are packets of this family sent and taken, by `local-address`?
+    pub fn has_family(&self, v4: bool) -> bool {
+        self.local_addresses.is_empty() || self.local_addresses.iter().any(|address| address.is_ipv4() == v4)
+    }
+
     /// The engine's view, once the interface is known.
     fn port(&self, local: &Local) -> PortConfig {
         PortConfig {

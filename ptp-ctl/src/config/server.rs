@@ -9,7 +9,7 @@ use crate::engine::config::{AutoQuality, Policy, ServerConfig};
 use crate::engine::server::Prefix;
 use ptp_common::wire::ClockQuality;
 use serde::Deserialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +23,12 @@ pub struct ServerOptions {
     /// Interface that faces the clients
     #[arg(value_name = "IFACE")]
     pub interface: String,
+    /// Another interface that faces clients, once per interface: all have one set of maps
+    #[arg(long, value_name = "IFACE")]
+    pub also_interface: Vec<String>,
+    /// Address that all is sent from and nothing but what is sent to it is taken, of this machine; once per IP version
+    #[arg(long, value_name = "ADDR")]
+    pub local_address: Vec<IpAddr>,
     /// Named set of defaults for what is not set
     #[arg(long, value_enum, value_name = "NAME", default_value_t = defaults().profile)]
     pub profile: Profile,
@@ -140,6 +146,8 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             interface: String::new(),
+            also_interface: Vec::new(),
+            local_address: Vec::new(),
             profile: Profile::Default,
             domain: 0,
             sdo_id: 0,
@@ -313,6 +321,8 @@ impl ServerOptions {
     fn common(&self) -> RawCommon<'_> {
         RawCommon {
             interface: &self.interface,
+            also_interface: &self.also_interface,
+            local_address: &self.local_address,
             domain: self.domain,
             sdo_id: self.sdo_id,
             minor_version: self.minor_version,

@@ -184,6 +184,71 @@ fn interface_is_needed() {
     assert!(message.contains("server.interface = \"a/b\": must be 1 to 15 characters"), "{message}");
 }
 
+#[test]
+fn several_interfaces_and_an_address_of_their_own() {
+    let lines = "also-interface = [\"eth1\", \"eth2\"]\nlocal-address = [\"192.0.2.1\", \"2001:db8::1\"]\n";
+    for table in [CLIENT, SERVER] {
+        let common = Config::parse(&format!("{table}{lines}")).unwrap().common;
+        assert!(common.interfaces().eq(["eth0", "eth1", "eth2"]));
+        assert!(common.has_family(true) && common.has_family(false));
+        let addresses: Vec<_> = common.local_addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["192.0.2.1", "2001:db8::1"]);
+    }
+    let nine = (1..9).map(|number| format!("\"eth{number}\"")).collect::<Vec<_>>().join(", ");
+    for (line, expected) in [
+        ("also-interface = [\"eth0\"]".to_owned(), "server.also-interface = \"eth0\": must be named once"),
+        ("also-interface = [\"eth1\", \"eth1\"]".to_owned(), "= \"eth1\": must be named once only"),
+        ("also-interface = [\"\"]".to_owned(), "server.also-interface = \"\": must be 1 to 15 characters"),
+        (format!("also-interface = [{nine}]"), "must list 7 interfaces at most"),
+        (
+            "local-address = [\"224.0.0.1\"]".to_owned(),
+            "= 224.0.0.1: must be a unicast address of this machine",
+        ),
+        ("local-address = [\"127.0.0.1\"]".to_owned(), "must be a unicast address of this machine"),
+        ("local-address = [\"fe80::1\"]".to_owned(), "server.local-address = fe80::1: must be a unicast"),
+        ("local-address = [\"10.0.0.1\", \"10.0.0.2\"]".to_owned(), "must be the only one of its IP version"),
+        (
+            "also-interface = [\"eth1\"]\nupstream = [\"10.0.1.2\"]\nupstream-interface = \"eth2\""
+                .to_owned(),
+            "upstream servers on an interface of their own: list eth2 here, too",
+        ),
+    ] {
+        let message = Config::parse(&format!("{SERVER}{line}\n")).unwrap_err().to_string();
+        assert!(message.starts_with("line 3: ") && message.contains(expected), "{line}: {message}");
+    }
+    let message =
+        Config::parse(&format!("{CLIENT}local-address = [\"2001:db8::1\"]\n")).unwrap_err().to_string();
+    assert!(
+        message.contains("client.server = 10.0.1.2: needs a local-address of its IP version"),
+        "{message}"
+    );
+}
+
+/// Both sides of a boundary clock on the same interfaces are one port.
+#[test]
+fn upstream_servers_are_behind_the_same_interfaces() {
+    let text =
+        "[server]\ninterface = \"eth0\"\nalso-interface = [\"eth1\"]\nlocal-address = [\"192.0.2.1\"]\n";
+    let settings = Config::parse(&format!("{text}upstream = [\"10.0.1.2\"]\n")).unwrap();
+    let upstream = &settings.role.upstream().expect("upstream").common;
+    assert!(upstream.interfaces().eq(["eth0", "eth1"]));
+    assert_eq!(upstream.local_addresses, settings.common.local_addresses);
+    for (line, expected) in [
+        ("also-interface = [\"eth2\"]", "line 7: server.upstream.also-interface"),
+        ("local-address = [\"192.0.2.2\"]", "line 7: server.upstream.local-address"),
+    ] {
+        let text = format!("{text}[server.upstream]\nserver = [\"10.0.1.2\"]\n{line}\n");
+        let message = Config::parse(&text).unwrap_err().to_string();
+        assert!(message.starts_with(expected), "{message}");
+    }
+    // On an interface of its own, the other side has an address of its own.
+    let text = "[server]\ninterface = \"eth0\"\n[server.upstream]\ninterface = \"eth1\"\nserver = [\"10.0.1.2\"]\n\
+                local-address = [\"192.0.2.2\"]\n";
+    let settings = Config::parse(text).unwrap();
+    assert_eq!(settings.common.local_addresses.len(), 0);
+    assert_eq!(settings.role.upstream().expect("upstream").common.local_addresses.len(), 1);
+}
+
 /// What the TOML parser finds comes with its line and the keys that exist.
 #[test]
 fn toml_errors_show_the_line() {

@@ -68,12 +68,33 @@ impl UpstreamOptions {
         if client.interface.is_empty() {
             client.interface = server.upstream_interface.clone().unwrap_or_default();
         }
+        if !client.also_interface.is_empty() {
+            let problem = "is for both sides: list all interfaces in [server], and none in [server.upstream]";
+            return Err(check.error("also-interface", format!("{:?}", client.also_interface), problem));
+        }
         if client.interface.is_empty() || client.interface == server.interface {
+            if !client.local_address.is_empty() {
+                let problem = "is for both sides on one interface: set it in [server]";
+                return Err(check.error("local-address", "…", problem));
+            }
             client.interface.clone_from(&server.interface);
+            client.also_interface.clone_from(&server.also_interface);
+            client.local_address.clone_from(&server.local_address);
             client.data_plane = server.data_plane;
             client.rx_timestamp = server.rx_timestamp;
             client.xdp_mode = server.xdp_mode;
             client.dscp = server.dscp;
+        } else if !server.also_interface.is_empty() {
+            // Sockets that are bound to no interface leave the ports to no others.
+            let problem = format!(
+                "does not go with upstream servers on an interface of their own: list {} here, too, and leave it out there",
+                client.interface
+            );
+            return Err(Checker("server").error(
+                "also-interface",
+                format!("{:?}", server.also_interface),
+                problem,
+            ));
         }
         let settings = client.validate().map_err(|error| match error {
             ConfigError::Setting { key, value, problem, line, .. } => {

@@ -1,7 +1,8 @@
-//! The program at an interface's hook: for as long as this process lives, or pinned until it is detached.
+//! The program at its interfaces' hooks: for as long as this process lives, or pinned until it is detached.
 
 use super::error::DataPlaneError;
 use super::object::Loaded;
+use super::options::Interface;
 use super::pins::{self, Pins, State, pin_error};
 use super::{Mode, Options, holder, maps, object};
 use aya::programs::ProgramError;
@@ -10,7 +11,7 @@ use aya::programs::xdp::{XdpError, XdpLinkId, XdpMode};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What `attach` did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,36 +36,21 @@ pub struct DetachReport {
 /// Attaches the program and pins it, so that it stays when this process ends. It takes packets only while a
 /// controller uses it.
 pub fn attach(options: &Options) -> Result<AttachReport, DataPlaneError> {
-    let ifindex = ifindex(&options.interface)?;
+    let interfaces = options.interfaces()?;
     pins::check_bpffs(&options.bpffs)?;
-    let pins = Pins::of(&options.bpffs, ifindex)?;
-    match pins.state()? {
-        State::Absent => {}
-        State::Orphaned => pins.remove()?,
-        State::Attached { .. } => {
-            return Err(DataPlaneError::AlreadyAttached {
-                interface: options.interface.clone(),
-                directory: pins.directory().to_owned(),
-            });
-        }
-        State::Incomplete => {
-            return Err(DataPlaneError::Incomplete {
-                interface: options.interface.clone(),
-                directory: pins.directory().to_owned(),
-            });
-        }
-    }
-    let mut loaded = object::load_for(options, ifindex)?;
+    let pins = Pins::of(&options.bpffs, interfaces[0].index)?;
+    make_way(&options.bpffs, &interfaces)?;
+    let mut loaded = object::load_for(options, &interfaces)?;
     // First the part that fails most often: there is nothing to clean up then.
-    let link = to_hook(&mut loaded, &options.interface, ifindex)?;
+    let links = to_hooks(&mut loaded, &interfaces)?;
     pins.create()?;
-    if let Err(error) = pin_all(loaded, link, &pins) {
+    if let Err(error) = pin_all(loaded, links, &interfaces, &pins) {
         // The first error is the one to report.
         let _ = pins.remove();
         return Err(error);
     }
     Ok(AttachReport {
-        ifindex,
+        ifindex: interfaces[0].index,
         mode: options.mode,
         nic_stamps: options.nic_stamps,
         directory: pins.directory().to_owned(),
@@ -74,10 +60,13 @@ pub fn attach(options: &Options) -> Result<AttachReport, DataPlaneError> {
 /// Undoes `attach`, also one that was interrupted. For an interface that is gone, removes what it left.
 pub fn detach(options: &Options) -> Result<DetachReport, DataPlaneError> {
     pins::check_bpffs(&options.bpffs)?;
-    let found = match ifindex(&options.interface) {
-        Ok(ifindex) => {
-            let pins = Pins::of(&options.bpffs, ifindex)?;
+    let found = match Interface::of(&options.interface) {
+        Ok(Interface { name, index }) => {
+            let pins = Pins::of(&options.bpffs, index)?;
             if !pins.directory().exists() {
+                if let Some(first) = pins::shared(&options.bpffs, index)? {
+                    return Err(DataPlaneError::Shared { interface: name, first: first.name });
+                }
                 return Err(DataPlaneError::NotAttached {
                     interface: options.interface.clone(),
                     directory: pins.directory().to_owned(),
@@ -98,30 +87,61 @@ pub fn detach(options: &Options) -> Result<DetachReport, DataPlaneError> {
 
 /// Does a controller use the program that [`attach`] pinned?
 pub fn is_in_use(options: &Options) -> Result<bool, DataPlaneError> {
-    let Ok(ifindex) = ifindex(&options.interface) else { return Ok(false) };
-    let pins = Pins::of(&options.bpffs, ifindex)?;
+    let Ok(interface) = Interface::of(&options.interface) else { return Ok(false) };
+    let pins = Pins::of(&options.bpffs, interface.index)?;
     // Also when there are no pins.
     let Ok(directory) = File::open(pins.directory()) else { return Ok(false) };
     Ok(Flock::lock(directory, FlockArg::LockExclusiveNonblock).is_err())
 }
 
-/// Attaches to the interface in the mode that the program was loaded for, never in another.
-pub(super) fn to_hook(
+/// Removes what interfaces that are gone have left to these, which got their numbers.
+///
+/// # Errors
+/// One of them has a pinned program.
+pub(super) fn make_way(bpffs: &Path, interfaces: &[Interface]) -> Result<(), DataPlaneError> {
+    for Interface { name, index } in interfaces {
+        let pins = Pins::of(bpffs, *index)?;
+        let (interface, directory) = (name.clone(), pins.directory().to_owned());
+        match pins.state()? {
+            State::Absent => {}
+            State::Orphaned => {
+                tracing::info!(directory = %directory.display(), "removing the pins of an interface that is gone");
+                pins.remove()?;
+            }
+            State::Attached { .. } => return Err(DataPlaneError::AlreadyAttached { interface, directory }),
+            State::Incomplete => return Err(DataPlaneError::Incomplete { interface, directory }),
+        }
+        if let Some(first) = pins::shared(bpffs, *index)? {
+            return Err(DataPlaneError::Shared { interface, first: first.name });
+        }
+    }
+    Ok(())
+}
+
+/// Attaches to the interfaces, for which it was loaded, in the mode that it was loaded for, never in another.
+pub(super) fn to_hooks(
     loaded: &mut Loaded,
-    interface: &str,
-    ifindex: u32,
+    interfaces: &[Interface],
+) -> Result<Vec<XdpLinkId>, DataPlaneError> {
+    interfaces.iter().enumerate().map(|(number, interface)| to_hook(loaded, number, interface)).collect()
+}
+
+fn to_hook(
+    loaded: &mut Loaded,
+    number: usize,
+    Interface { name, index }: &Interface,
 ) -> Result<XdpLinkId, DataPlaneError> {
     let mode = loaded.mode;
     let kernel_mode = match mode {
         Mode::Native => XdpMode::Driver,
         Mode::Generic => XdpMode::Skb,
     };
-    loaded.program()?.attach_to_if_index(ifindex, kernel_mode).map_err(|source| {
-        let interface = interface.to_owned();
+    loaded.program_for(number)?.attach_to_if_index(*index, kernel_mode).map_err(|source| {
+        let interface = name.clone();
         match errno(&source) {
             // EEXIST: the program there runs in the other mode.
             Some(Errno::EBUSY | Errno::EEXIST) => {
-                DataPlaneError::Busy { interface, holder: holder::find(ifindex) }
+                DataPlaneError::Busy { interface, holder: holder::find(*index) }
             }
             Some(Errno::EOPNOTSUPP) if mode == Mode::Native => {
                 DataPlaneError::NativeUnsupported { interface }
@@ -131,12 +151,13 @@ pub(super) fn to_hook(
     })
 }
 
-/// Index of an interface in this thread's network namespace.
-pub(super) fn ifindex(interface: &str) -> Result<u32, DataPlaneError> {
-    nix::net::if_::if_nametoindex(interface).map_err(|_| DataPlaneError::NoInterface(interface.to_owned()))
-}
-
-fn pin_all(mut loaded: Loaded, link: XdpLinkId, pins: &Pins) -> Result<(), DataPlaneError> {
+/// `links` are those of `interfaces`.
+fn pin_all(
+    mut loaded: Loaded,
+    links: Vec<XdpLinkId>,
+    interfaces: &[Interface],
+    pins: &Pins,
+) -> Result<(), DataPlaneError> {
     for name in maps::NAMES {
         let path = pins.directory().join(name);
         let map = loaded
@@ -147,13 +168,15 @@ fn pin_all(mut loaded: Loaded, link: XdpLinkId, pins: &Pins) -> Result<(), DataP
     }
     let path = pins.fan_out();
     loaded.fan_out()?.pin(&path).map_err(pin_error("create", &path))?;
-    let program = loaded.program()?;
-    program.pin(pins.program()).map_err(pin_error("create", &pins.program()))?;
-    // Last: its presence says that all the others are there.
-    let path = pins.link();
-    let link = program.take_link(link).map_err(pin_error("create", &path))?;
-    let link = FdLink::try_from(link).map_err(pin_error("create", &path))?;
-    link.pin(&path).map_err(pin_error("create", &path))?;
+    // The link of every other copy holds it.
+    loaded.program()?.pin(pins.program()).map_err(pin_error("create", &pins.program()))?;
+    // The first interface's last: its presence says that all the others are there.
+    for ((number, link), interface) in links.into_iter().enumerate().zip(interfaces).rev() {
+        let path = pins.link_of(interface.index);
+        let link = loaded.program_for(number)?.take_link(link).map_err(pin_error("create", &path))?;
+        let link = FdLink::try_from(link).map_err(pin_error("create", &path))?;
+        link.pin(&path).map_err(pin_error("create", &path))?;
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! set. It comes back to aya through a pin that exists only in between.
 
 use super::error::DataPlaneError;
+use super::options::Interface;
 use super::pins;
 use aya::Ebpf;
 use aya::maps::{Map, MapData};
@@ -26,16 +27,21 @@ use std::path::Path;
 /// Room for the verifier's words.
 const LOG_OCTETS: usize = 1 << 16;
 
-/// Loads the program of `object` bound to `ifindex`; `ebpf` has the maps of the same object.
+/// Loads the program of `object` bound to the interface; `ebpf` has the maps of the same object.
 ///
 /// # Errors
 /// The kernel's answer: the driver gives no metadata to programs, or the verifier refuses.
-pub(super) fn load(ebpf: &Ebpf, object: &[u8], ifindex: u32, bpffs: &Path) -> Result<Xdp, DataPlaneError> {
+pub(super) fn load(
+    ebpf: &Ebpf,
+    object: &[u8],
+    Interface { name, index }: &Interface,
+    bpffs: &Path,
+) -> Result<Xdp, DataPlaneError> {
     pins::check_bpffs(bpffs)?;
     let instructions = relocate(ebpf, object)?;
-    let program =
-        load_program(&instructions, ifindex).map_err(|source| DataPlaneError::DeviceBound { source })?;
-    let pin = bpffs.join(format!("ptp-ctl-{}-{ifindex}", std::process::id()));
+    let program = load_program(&instructions, *index)
+        .map_err(|source| DataPlaneError::DeviceBound { interface: name.clone(), source })?;
+    let pin = bpffs.join(format!("ptp-ctl-{}-{index}", std::process::id()));
     let program = pin_object(&program, &pin)
         .map_err(pins::pin_error("create", &pin))
         .and_then(|()| Xdp::from_pin(&pin, XdpAttachType::Interface).map_err(pins::pin_error("open", &pin)));

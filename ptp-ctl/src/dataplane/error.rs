@@ -35,8 +35,12 @@ pub enum DataPlaneError {
     )]
     NoKfunc(String),
     /// The driver gives no metadata to programs, or the kernel refuses the program in that form.
-    #[error("the XDP program cannot be loaded to read the NIC's stamps; use `--rx-timestamp socket-hw`")]
+    #[error(
+        "the XDP program cannot be loaded to read the NIC's stamps of {interface}; use `--rx-timestamp socket-hw`"
+    )]
     DeviceBound {
+        /// The interface.
+        interface: String,
         /// Why.
         #[source]
         source: io::Error,
@@ -62,6 +66,9 @@ pub enum DataPlaneError {
     /// No interface of that name in this network namespace.
     #[error("there is no network interface {0:?} in this network namespace; `ip link` lists them")]
     NoInterface(String),
+    /// An interface that is to have the program twice.
+    #[error("{0} is named twice: leave one of the two out")]
+    Twice(String),
     /// The driver has no XDP.
     #[error(
         "the driver of {interface} has no native XDP: use `--xdp-mode generic` (stamps are taken later and are less \
@@ -152,6 +159,30 @@ pub enum DataPlaneError {
         pinned: Mode,
         /// What was asked for.
         wanted: Mode,
+    },
+    /// The pinned program is at other interfaces.
+    #[error(
+        "the program attached to {interface} is at {pinned}, not at what this controller is to have: name the same interfaces \
+         (`--also-interface`), or run `ptp-ctl detach {interface}` and `ptp-ctl attach {interface}{flags}`"
+    )]
+    OtherInterfaces {
+        /// The first interface.
+        interface: String,
+        /// Where the program is.
+        pinned: String,
+        /// The flags that would attach it to what was asked for.
+        flags: String,
+    },
+    /// The interface belongs to another one's pinned program.
+    #[error(
+        "{interface} has the program that was attached to {first} and to {interface} with it: `ptp-ctl detach {first}` takes it \
+         off both"
+    )]
+    Shared {
+        /// The interface.
+        interface: String,
+        /// The one that the program was attached to first.
+        first: String,
     },
     /// The pinned program's table of clients was made for fewer.
     #[error(

@@ -11,12 +11,14 @@ mod events;
 mod fan_out;
 mod features;
 mod holder;
+mod hook;
 mod kfunc;
 mod log;
 mod mapping;
 mod maps;
 mod netlink;
 mod object;
+mod options;
 mod peers;
 mod pins;
 mod pod;
@@ -30,79 +32,23 @@ pub use events::ReceivedEvent;
 pub use features::Feature;
 pub use holder::Holder;
 pub use object::{Loaded, load};
+pub use options::{Mode, Options};
 
 use self::log::ProgramLog;
 use aya::programs::Xdp;
 use fan_out::FanOut;
+use hook::Hook;
 use maps::{Maps, access};
-use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use options::Interface;
 use pins::{Pins, State, pin_error};
 use pod::Plain;
 use ptp_common::abi::{self, Controller, LocalKey, ServerKey, Serving, TICK_SHIFT, names};
 use ptp_common::wire::MessageType;
-use std::fmt;
 use std::fs::File;
 use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::path::{Path, PathBuf};
-
-/// Where in the receive path the program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// In the driver.
-    Native,
-    /// In the stack, before the protocol layers: works with every driver, stamps later.
-    Generic,
-}
-
-impl Mode {
-    /// The name used in every report and setting.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Generic => "generic",
-        }
-    }
-
-    const fn code(self) -> u32 {
-        match self {
-            Self::Native => abi::MODE_NATIVE,
-            Self::Generic => abi::MODE_GENERIC,
-        }
-    }
-
-    const fn from_code(code: u32) -> Option<Self> {
-        match code {
-            abi::MODE_NATIVE => Some(Self::Native),
-            abi::MODE_GENERIC => Some(Self::Generic),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What to attach to, and how.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Name of an interface in this thread's network namespace.
-    pub interface: String,
-    /// Never another than this one is used.
-    pub mode: Mode,
-    /// A mounted BPF file system. Needed by [`attach`], [`detach`] and with `nic_stamps`; [`DataPlane::open`] looks
-    /// there for pins.
-    pub bpffs: PathBuf,
-    /// The stamps are to be the NIC's (`xdp-hw`) instead of the program's own (`xdp-sw`): never one for the other.
-    /// [`attach`] then makes a program that can read them, which serves both kinds of controllers.
-    pub nic_stamps: bool,
-    /// Room for a server's clients, 0 to [`abi::MAX_CLIENTS`].
-    pub max_clients: u32,
-}
+use std::path::Path;
 
 /// One service of a client of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,9 +68,8 @@ pub struct DataPlane {
     maps: Maps,
     mode: Mode,
     nic_stamps: bool,
-    /// The program's hook.
-    ifindex: u32,
-    program_id: u32,
+    /// Where the program is, the first interface first; nowhere if it was only loaded.
+    hooks: Vec<Hook>,
     records: RecordCounters,
     log: ProgramLog,
     hold: Hold,
@@ -149,63 +94,46 @@ enum Hold {
 }
 
 impl DataPlane {
-    /// Uses the program that [`attach`] pinned for this interface, else attaches it until this is dropped.
+    /// Uses the program that [`attach`] pinned for these interfaces, else attaches it until this is dropped.
     ///
     /// A pinned one is taken over clean: no peers, no old records; but a server finds the clients of one that was killed
     /// (see [`Self::clients`]). It must have this controller's ABI version and the
-    /// mode that is asked for.
+    /// mode that is asked for, and be at these interfaces and no others.
     pub fn open(options: &Options) -> Result<Self, DataPlaneError> {
         Feature::Xdp.check()?;
-        let ifindex = attach::ifindex(&options.interface)?;
-        let pins = Pins::of(&options.bpffs, ifindex)?;
-        match pins.state()? {
-            State::Absent => {}
-            State::Orphaned => {
-                tracing::info!(directory = %pins.directory().display(), "removing the pins of an interface that is gone");
-                pins.remove()?;
-            }
-            State::Incomplete => {
-                return Err(DataPlaneError::Incomplete {
-                    interface: options.interface.clone(),
-                    directory: pins.directory().to_owned(),
-                });
-            }
-            State::Attached { program_id } => return Self::take_over(options, &pins, program_id),
+        let interfaces = options.interfaces()?;
+        let pins = Pins::of(&options.bpffs, interfaces[0].index)?;
+        if let State::Attached { programs } = pins.state()? {
+            let hooks = hook::pinned(options, interfaces, &programs)?;
+            return Self::take_over(options, &pins, hooks);
         }
-        let mut loaded = object::load_for(options, ifindex)?;
-        attach::to_hook(&mut loaded, &options.interface, ifindex)?;
+        attach::make_way(&options.bpffs, &interfaces)?;
+        let mut loaded = object::load_for(options, &interfaces)?;
+        attach::to_hooks(&mut loaded, &interfaces)?;
         if options.max_clients > 0 {
             // While the maps are all in the object: it is loaded by their descriptors.
             loaded.fan_out()?;
         }
-        Self::new(loaded, options.nic_stamps, ifindex)
+        let program_ids = (0..interfaces.len()).map(|number| loaded.program_id(number));
+        let program_ids = program_ids.collect::<Result<Vec<_>, _>>()?;
+        let hooks = interfaces.into_iter().zip(program_ids);
+        let hooks = hooks.map(|(interface, program_id)| Hook { interface, program_id }).collect();
+        Self::new(loaded, options.nic_stamps, hooks)
     }
 
     /// The maps of a program that was loaded and is kept at its hook, if it is at one, by `loaded`. It takes its own
     /// stamps.
     pub fn from_loaded(loaded: Loaded) -> Result<Self, DataPlaneError> {
-        Self::new(loaded, false, 0)
+        Self::new(loaded, false, Vec::new())
     }
 
-    fn new(mut loaded: Loaded, nic_stamps: bool, ifindex: u32) -> Result<Self, DataPlaneError> {
-        let program_id = loaded.program()?.info().map_err(|error| DataPlaneError::Load(error.into()))?.id();
-        let log = ProgramLog::of(program_id);
+    fn new(mut loaded: Loaded, nic_stamps: bool, hooks: Vec<Hook>) -> Result<Self, DataPlaneError> {
+        let log = ProgramLog::of(loaded.program_id(0)?);
         let maps = Maps::take(&mut loaded.ebpf)?;
         let mode = loaded.mode;
         let hold = Hold::Own(Box::new(loaded));
         let records = RecordCounters::default();
-        Ok(Self {
-            maps,
-            mode,
-            nic_stamps,
-            ifindex,
-            program_id,
-            records,
-            log,
-            hold,
-            controller: SILENT,
-            fan_out: None,
-        })
+        Ok(Self { maps, mode, nic_stamps, hooks, records, log, hold, controller: SILENT, fan_out: None })
     }
 
     /// Says that the controller is alive at `now` (CLOCK_MONOTONIC, ns). To be repeated well within
@@ -231,7 +159,7 @@ impl DataPlane {
         peers::replace(&mut self.maps.servers, names::SERVERS, abi::MAX_SERVERS, keys)
     }
 
-    /// The interface's own addresses: nothing that is sent to another is taken.
+    /// Our own addresses: nothing that is sent to another is taken.
     pub fn set_local(&mut self, addresses: &[IpAddr]) -> Result<(), DataPlaneError> {
         let keys = addresses.iter().map(|&address| LocalKey { address: events::octets(address) });
         peers::replace(&mut self.maps.local, names::LOCAL, abi::MAX_LOCAL, keys)
@@ -332,13 +260,14 @@ impl DataPlane {
         self.mode
     }
 
-    /// Is the program still at the interface's hook? Not after [`detach`], and not when the interface is gone.
-    pub fn is_attached(&self) -> Result<bool, DataPlaneError> {
-        match netlink::attached(self.ifindex) {
-            Ok(attached) => Ok(attached.is_some_and(|attached| attached.program_id == self.program_id)),
-            Err(error) if error.raw_os_error() == Some(Errno::ENODEV as i32) => Ok(false),
-            Err(error) => Err(DataPlaneError::system("ask for the interface's XDP program")(error)),
+    /// The first interface at whose hook the program is no more: after [`detach`], or when the interface is gone.
+    pub fn taken_off(&self) -> Result<Option<&str>, DataPlaneError> {
+        for hook in &self.hooks {
+            if !hook.is_attached()? {
+                return Ok(Some(&hook.interface.name));
+            }
         }
+        Ok(None)
     }
 
     /// Was it attached by [`attach`], and will it stay when this is dropped?
@@ -354,7 +283,7 @@ impl DataPlane {
         }
     }
 
-    fn take_over(options: &Options, pins: &Pins, program_id: u32) -> Result<Self, DataPlaneError> {
+    fn take_over(options: &Options, pins: &Pins, hooks: Vec<Hook>) -> Result<Self, DataPlaneError> {
         let config = maps::read_pinned_config(pins.directory())?;
         let pinned = Mode::from_code(config.mode).ok_or_else(|| DataPlaneError::AbiMismatch {
             directory: pins.directory().to_owned(),
@@ -377,10 +306,10 @@ impl DataPlane {
             maps: Maps::from_pins(pins.directory())?,
             mode: pinned,
             nic_stamps: options.nic_stamps,
-            ifindex: attach::ifindex(&options.interface)?,
-            program_id,
             records: RecordCounters::default(),
-            log: ProgramLog::of(program_id),
+            // One ring for all copies of the program, as all maps are.
+            log: ProgramLog::of(hooks[0].program_id),
+            hooks,
             hold: Hold::Pinned { lock, pins: pins.clone() },
             controller: SILENT,
             fan_out: None,
@@ -437,7 +366,11 @@ pub fn read_pinned_counters(
     bpffs: &Path,
     interface: &str,
 ) -> Result<Option<Vec<(&'static str, u64)>>, DataPlaneError> {
-    let pins = Pins::of(bpffs, attach::ifindex(interface)?)?;
+    let index = Interface::of(interface)?.index;
+    let pins = match pins::shared(bpffs, index)? {
+        Some(first) => Pins::of(bpffs, first.index)?,
+        None => Pins::of(bpffs, index)?,
+    };
     if !pins.directory().exists() {
         return Ok(None);
     }

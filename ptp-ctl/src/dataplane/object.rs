@@ -2,6 +2,7 @@
 
 use super::error::DataPlaneError;
 use super::kfunc::{self, Replacement};
+use super::options::Interface;
 use super::{Mode, Options, device_bound, maps, probe};
 use aya::programs::{ProgramError, Xdp};
 use aya::{Ebpf, EbpfLoader};
@@ -22,15 +23,15 @@ pub fn is_embedded() -> bool {
 pub struct Loaded {
     pub(super) ebpf: Ebpf,
     pub(super) mode: Mode,
-    /// The program, where it is bound to a device; else it is in `ebpf`.
-    bound: Option<Xdp>,
+    /// The program once for each interface, where it is bound to a device; else it is in `ebpf`.
+    bound: Vec<Xdp>,
 }
 
 /// Loads program and maps, for any interface: it cannot read the NIC's stamps. `mode` is what the config map tells
 /// whoever finds it pinned; there is room for `max_clients` clients of a server.
 pub fn load(mode: Mode, max_clients: u32) -> Result<Loaded, DataPlaneError> {
     let (ebpf, _) = load_maps(mode, Replacement::Unsupported, false, max_clients)?;
-    let mut loaded = Loaded { ebpf, mode, bound: None };
+    let mut loaded = Loaded { ebpf, mode, bound: Vec::new() };
     verified(loaded.program()?.load())?;
     Ok(loaded)
 }
@@ -47,20 +48,25 @@ fn verified(loaded: Result<(), ProgramError>) -> Result<(), DataPlaneError> {
     })
 }
 
-/// Loads program and maps as the options have it.
-pub(super) fn load_for(options: &Options, ifindex: u32) -> Result<Loaded, DataPlaneError> {
+/// Loads program and maps as the options have it, for these interfaces.
+pub(super) fn load_for(options: &Options, interfaces: &[Interface]) -> Result<Loaded, DataPlaneError> {
     match (options.nic_stamps, options.mode) {
         (false, mode) => load(mode, options.max_clients),
-        (true, Mode::Native) => load_device_bound(ifindex, &options.bpffs, options.max_clients),
+        (true, Mode::Native) => load_device_bound(interfaces, &options.bpffs, options.max_clients),
         (true, Mode::Generic) => Err(DataPlaneError::NicStampsGeneric),
     }
 }
 
-/// Loads program and maps for one interface, in native mode: the program can read the NIC's stamps. It cannot be run
-/// with BPF_PROG_TEST_RUN.
-fn load_device_bound(ifindex: u32, bpffs: &Path, max_clients: u32) -> Result<Loaded, DataPlaneError> {
+/// Loads the maps and, in native mode, a program over them for each interface: they can read the NIC's stamps. They cannot
+/// be run with BPF_PROG_TEST_RUN.
+fn load_device_bound(
+    interfaces: &[Interface],
+    bpffs: &Path,
+    max_clients: u32,
+) -> Result<Loaded, DataPlaneError> {
     let (ebpf, object) = load_maps(Mode::Native, Replacement::kernel()?, true, max_clients)?;
-    let bound = Some(device_bound::load(&ebpf, &object, ifindex, bpffs)?);
+    let bound = interfaces.iter().map(|interface| device_bound::load(&ebpf, &object, interface, bpffs));
+    let bound = bound.collect::<Result<_, _>>()?;
     Ok(Loaded { ebpf, mode: Mode::Native, bound })
 }
 
@@ -100,6 +106,12 @@ fn load_maps(
 }
 
 impl Loaded {
+    /// The kernel's number of what is for that interface.
+    pub(super) fn program_id(&mut self, number: usize) -> Result<u32, DataPlaneError> {
+        let info = self.program_for(number)?.info().map_err(|error| DataPlaneError::Load(error.into()))?;
+        Ok(info.id())
+    }
+
     /// The program that fills live frames, loaded at the first call.
     pub(super) fn fan_out(&mut self) -> Result<&mut Xdp, DataPlaneError> {
         let program: &mut Xdp =
@@ -114,7 +126,12 @@ impl Loaded {
 
     /// The program, to attach it or, if it is not bound to a device, to run it with BPF_PROG_TEST_RUN.
     pub fn program(&mut self) -> Result<&mut Xdp, DataPlaneError> {
-        if let Some(bound) = &mut self.bound {
+        self.program_for(0)
+    }
+
+    /// What is for the interface of that number among those it was loaded for.
+    pub(super) fn program_for(&mut self, number: usize) -> Result<&mut Xdp, DataPlaneError> {
+        if let Some(bound) = self.bound.get_mut(number) {
             return Ok(bound);
         }
         let program = self

@@ -4,6 +4,8 @@
 //! name, and of one index.
 
 use super::error::DataPlaneError;
+use super::hook::is_at;
+use super::options::Interface;
 use super::{maps, netlink};
 use aya::programs::links::{FdLink, PinnedLink};
 use nix::errno::Errno;
@@ -21,7 +23,8 @@ const FAN_OUT: &str = "fan_out";
 /// A grace period of the kernel's takes milliseconds, on a loaded machine tens of them.
 const DETACH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The directory of one interface's pins, whether it exists or not.
+/// The directory of one interface's pins, whether it exists or not. A program that is at several has them all with the
+/// first.
 #[derive(Clone, Debug)]
 pub(super) struct Pins {
     directory: PathBuf,
@@ -29,18 +32,18 @@ pub(super) struct Pins {
 }
 
 /// What is in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// It does not exist.
     Absent,
-    /// The pinned program is at the interface's hook.
+    /// The pinned program is at the hooks of all its interfaces.
     Attached {
-        /// The kernel's number of the program.
-        program_id: u32,
+        /// The number of each interface, the first one first, and of the program there.
+        programs: Vec<(u32, u32)>,
     },
     /// Pins are missing.
     Incomplete,
-    /// All is there, but the interface that the link was made for is gone; this one got its number.
+    /// All is there, but an interface that a link was made for is gone; another one may have got its number.
     Orphaned,
 }
 
@@ -54,8 +57,21 @@ impl Pins {
         &self.directory
     }
 
-    pub(super) fn link(&self) -> PathBuf {
-        self.directory.join(LINK)
+    /// The link to one of the program's interfaces.
+    pub(super) fn link_of(&self, ifindex: u32) -> PathBuf {
+        if ifindex == self.ifindex {
+            return self.directory.join(LINK);
+        }
+        self.directory.join(format!("{LINK}-{ifindex}"))
+    }
+
+    /// The interfaces that there are links to, the first one first.
+    fn linked(&self) -> Vec<u32> {
+        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let others = entries.filter_map(|entry| {
+            entry.file_name().to_str()?.strip_prefix(LINK)?.strip_prefix('-')?.parse().ok()
+        });
+        [self.ifindex].into_iter().chain(others).collect()
     }
 
     pub(super) fn program(&self) -> PathBuf {
@@ -70,20 +86,22 @@ impl Pins {
         if !self.directory.exists() {
             return Ok(State::Absent);
         }
-        let complete = self.link().exists()
+        let complete = self.link_of(self.ifindex).exists()
             && self.program().exists()
             && self.fan_out().exists()
             && maps::NAMES.iter().all(|name| self.directory.join(name).exists());
         if !complete {
             return Ok(State::Incomplete);
         }
-        let program_id = self.linked_program()?;
-        let attached = netlink::attached(self.ifindex)
-            .map_err(DataPlaneError::system("ask for the interface's XDP program"))?;
-        Ok(match attached {
-            Some(attached) if attached.program_id == program_id => State::Attached { program_id },
-            _ => State::Orphaned,
-        })
+        let mut programs = Vec::new();
+        for ifindex in self.linked() {
+            let program_id = self.linked_program(ifindex)?;
+            if !is_at(ifindex, program_id)? {
+                return Ok(State::Orphaned);
+            }
+            programs.push((ifindex, program_id));
+        }
+        Ok(State::Attached { programs })
     }
 
     /// Makes the directory; it must not exist.
@@ -93,13 +111,17 @@ impl Pins {
         fs::create_dir(&self.directory).map_err(pin_error("create", &self.directory))
     }
 
-    /// Removes all pins, the link first, so that the program is never at work without its maps in reach; then the
-    /// directories, if nothing else is in them. The hook is free when this returns.
+    /// Removes all pins, the links first, so that the program is never at work without its maps in reach; then the
+    /// directories, if nothing else is in them. The hooks are free when this returns.
     pub(super) fn remove(&self) -> Result<(), DataPlaneError> {
-        let program_id = self.linked_program().ok();
+        let linked = self.linked();
+        let programs =
+            linked.iter().filter_map(|&ifindex| Some((ifindex, self.linked_program(ifindex).ok()?)));
+        let programs: Vec<_> = programs.collect();
         let entries = fs::read_dir(&self.directory).map_err(pin_error("read", &self.directory))?;
         let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-        paths.sort_by_key(|path| *path != self.link());
+        let links: Vec<_> = linked.iter().map(|&ifindex| self.link_of(ifindex)).collect();
+        paths.sort_by_key(|path| !links.contains(path));
         for path in paths {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -113,44 +135,56 @@ impl Pins {
             // Not empty while other interfaces are attached.
             let _ = fs::remove_dir(parent);
         }
-        match program_id {
-            Some(program_id) => self.wait_until_detached(program_id),
-            None => Ok(()),
-        }
+        programs.into_iter().try_for_each(|(ifindex, program_id)| wait_until_detached(ifindex, program_id))
     }
 
-    /// The kernel lets go of a link only some time after its pin was removed.
-    fn wait_until_detached(&self, program_id: u32) -> Result<(), DataPlaneError> {
-        let deadline = Instant::now() + DETACH_TIMEOUT;
-        while matches!(netlink::attached(self.ifindex), Ok(Some(attached)) if attached.program_id == program_id)
-        {
-            if Instant::now() >= deadline {
-                return Err(DataPlaneError::StillAttached { program_id });
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
-    }
-
-    /// The kernel's number of the program that the pinned link is for.
-    fn linked_program(&self) -> Result<u32, DataPlaneError> {
-        let path = self.link();
+    /// The kernel's number of the program that the pinned link to an interface is for.
+    fn linked_program(&self, ifindex: u32) -> Result<u32, DataPlaneError> {
+        let path = self.link_of(ifindex);
         let link = PinnedLink::from_pin(&path).map_err(pin_error("open", &path))?;
         Ok(FdLink::from(link).info().map_err(pin_error("open", &path))?.program_id())
     }
 }
 
+/// The kernel lets go of a link only some time after its pin was removed.
+fn wait_until_detached(ifindex: u32, program_id: u32) -> Result<(), DataPlaneError> {
+    let deadline = Instant::now() + DETACH_TIMEOUT;
+    while is_at(ifindex, program_id).is_ok_and(|attached| attached) {
+        if Instant::now() >= deadline {
+            return Err(DataPlaneError::StillAttached { program_id });
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// The first interface of the pinned program that is at this interface, if that is another one.
+pub(super) fn shared(bpffs: &Path, ifindex: u32) -> Result<Option<Interface>, DataPlaneError> {
+    for pins in all(bpffs)?.into_iter().filter(|pins| pins.ifindex != ifindex) {
+        if pins.link_of(ifindex).exists() && is_at(ifindex, pins.linked_program(ifindex)?)? {
+            return Ok(Some(Interface::numbered(pins.ifindex)));
+        }
+    }
+    Ok(None)
+}
+
 /// Pins left by interfaces of this network namespace that exist no more.
 pub(super) fn of_gone_interfaces(bpffs: &Path) -> Result<Vec<Pins>, DataPlaneError> {
+    let is_gone = |pins: &Pins| {
+        netlink::attached(pins.ifindex).is_err_and(|error| error.raw_os_error() == Some(Errno::ENODEV as i32))
+    };
+    Ok(all(bpffs)?.into_iter().filter(is_gone).collect())
+}
+
+/// Those of this network namespace.
+fn all(bpffs: &Path) -> Result<Vec<Pins>, DataPlaneError> {
     let prefix = format!("{}-", namespace()?);
     let Ok(entries) = fs::read_dir(bpffs.join(DIRECTORY)) else { return Ok(Vec::new()) };
     Ok(entries
         .flatten()
         .filter_map(|entry| {
             let ifindex = entry.file_name().to_str()?.strip_prefix(&prefix)?.parse().ok()?;
-            let gone = netlink::attached(ifindex)
-                .is_err_and(|error| error.raw_os_error() == Some(Errno::ENODEV as i32));
-            gone.then(|| Pins { directory: entry.path(), ifindex })
+            Some(Pins { directory: entry.path(), ifindex })
         })
         .collect())
 }

@@ -4,7 +4,8 @@ pub use super::netlink::{Attached, DriverFeatures};
 pub use super::object::is_embedded;
 
 use super::error::DataPlaneError;
-use super::{attach, holder, netlink, pins};
+use super::options::Interface;
+use super::{holder, netlink, pins};
 use std::fs;
 use std::path::Path;
 
@@ -62,19 +63,19 @@ pub fn can_read_nic_stamps(interface: &str) -> Result<bool, DataPlaneError> {
 
 /// What the interface's driver says of its XDP; `None` when the kernel does not tell (before Linux 6.3).
 pub fn driver_features(interface: &str) -> Result<Option<DriverFeatures>, DataPlaneError> {
-    netlink::driver_features(attach::ifindex(interface)?)
+    netlink::driver_features(Interface::of(interface)?.index)
         .map_err(DataPlaneError::system("ask for the driver's XDP features"))
 }
 
 /// Packets that the interface has sent; of virtual Ethernet, those that the other end got.
 pub fn transmitted(interface: &str) -> Result<u64, DataPlaneError> {
-    netlink::transmitted(attach::ifindex(interface)?)
+    netlink::transmitted(Interface::of(interface)?.index)
         .map_err(DataPlaneError::system("read the interface's packet counters"))
 }
 
 /// The program at the interface's hook now.
 pub fn attached(interface: &str) -> Result<Option<Attached>, DataPlaneError> {
-    netlink::attached(attach::ifindex(interface)?)
+    netlink::attached(Interface::of(interface)?.index)
         .map_err(DataPlaneError::system("ask for the interface's XDP program"))
 }
 

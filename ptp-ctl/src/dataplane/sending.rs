@@ -1,7 +1,7 @@
 //! What the data plane sends for a server by itself, and to whom.
 
 use super::error::DataPlaneError;
-use super::fan_out::FanOut;
+use super::fan_out::{FanOut, Routes};
 use super::pins::pin_error;
 use super::{DataPlane, Feature, Grant, Hold, counters, events};
 use aya::programs::Xdp;
@@ -29,16 +29,18 @@ impl DataPlane {
         })
     }
 
-    /// Sends Sync and Announce to whoever is granted them, from now on, as [`Self::serve`] has them: out of the
-    /// interface, whose Ethernet address is `ethernet`.
-    pub fn start_fan_out(&mut self, ethernet: [u8; 6]) -> Result<(), DataPlaneError> {
+    /// Sends Sync and Announce to whoever is granted them, from now on, as [`Self::serve`] has them: out of the first
+    /// interface, whose Ethernet address is `ethernet`, and from `local` addresses where there are any.
+    pub fn start_fan_out(&mut self, ethernet: [u8; 6], local: &[IpAddr]) -> Result<(), DataPlaneError> {
         Feature::FanOut.check()?;
         let next_hops =
             self.maps.next_hops.take().ok_or_else(|| {
                 DataPlaneError::BadObject(format!("{} is in use already", names::NEXT_HOPS))
             })?;
-        let (ifindex, clients, due) = (self.ifindex, &self.maps.clients, &self.maps.due);
-        let start = |program: &mut Xdp| FanOut::start(program, ifindex, ethernet, clients, due, next_hops);
+        let ifindex = self.hooks.first().map_or(0, |hook| hook.interface.index);
+        let routes = Routes::new(ifindex, local)?;
+        let (clients, due) = (&self.maps.clients, &self.maps.due);
+        let start = |program: &mut Xdp| FanOut::start(program, routes, ethernet, clients, due, next_hops);
         let mut fan_out = match &mut self.hold {
             Hold::Own(loaded) => start(loaded.fan_out()?)?,
             Hold::Pinned { pins, .. } => {

@@ -2,8 +2,9 @@
 //!
 //! Of general messages only: event messages bring stamps, and their order decides whose a TX stamp is.
 
-use super::socket::{Family, IPV6_PADDING, MAX_DATAGRAM, Read, Socket, address_of};
+use super::socket::{Family, IPV6_PADDING, MAX_DATAGRAM, Read, Socket, address_of, ifindex_of};
 use arrayvec::ArrayVec;
+use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 use std::io::{IoSlice, IoSliceMut};
@@ -25,7 +26,8 @@ pub(super) struct Inbox {
 impl Inbox {
     pub(super) fn new() -> Self {
         Self {
-            headers: MultiHeaders::preallocate(BATCH, None),
+            // A larger one than IPv4's.
+            headers: MultiHeaders::preallocate(BATCH, Some(cmsg_space!(libc::in6_pktinfo))),
             octets: vec![[0; MAX_DATAGRAM]; BATCH]
                 .into_boxed_slice()
                 .try_into()
@@ -42,6 +44,11 @@ impl Inbox {
             taken += 1;
             if message.flags.contains(MsgFlags::MSG_TRUNC) {
                 f(Read::Truncated);
+                continue;
+            }
+            let came_in = message.cmsgs().ok().and_then(|mut controls| controls.find_map(|c| ifindex_of(&c)));
+            if !socket.is_ours(came_in) {
+                f(Read::Elsewhere);
                 continue;
             }
             let from = message.address.as_ref().and_then(address_of);

@@ -23,16 +23,25 @@ pub enum NetError {
         dscp: u8,
     },
     /// EADDRINUSE.
-    #[error("UDP port {port} ({family}) on {interface} is in use by {}; stop it, PTP's ports are fixed", list(.holders))]
+    #[error("UDP port {port} ({family}) {place} is in use by {}; stop it, PTP's ports are fixed", list(.holders))]
     PortInUse {
         /// 319 or 320.
         port: u16,
         /// `IPv4` or `IPv6`.
         family: &'static str,
-        /// The interface that the socket was to be bound to.
-        interface: String,
+        /// `on eth0`, or `for all interfaces`: what the socket was to be bound to.
+        place: String,
         /// Processes with a socket on that port, as far as /proc shows them.
         holders: Vec<Holder>,
+    },
+    /// EADDRNOTAVAIL.
+    #[error(
+        "{address} (local-address) is no address of this machine in this network namespace, or not yet; `ip address` lists those that \
+         are: add it, for example with `ip address add {address} dev lo`"
+    )]
+    NotLocal {
+        /// What was asked for.
+        address: IpAddr,
     },
     /// EACCES or EPERM.
     #[error("not permitted to {action}: run as root or with {capability}")]

@@ -1,6 +1,7 @@
 //! What an interface is, and what stamps it can take.
 
 use super::error::NetError;
+use super::socket::address_of;
 use super::sys;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
@@ -89,12 +90,14 @@ pub fn interface_addresses(interface: &str) -> Result<Vec<IpAddr>, NetError> {
     let all = getifaddrs().map_err(|error| explain(interface, "list addresses", error.into()))?;
     Ok(all
         .filter(|entry| entry.interface_name == interface)
-        .filter_map(|entry| {
-            let address = entry.address?;
-            let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-        })
+        .filter_map(|entry| address_of(&entry.address?))
         .collect())
+}
+
+/// Has an interface of this network namespace, whichever, this address?
+pub fn is_local(address: IpAddr) -> Result<bool, NetError> {
+    let mut all = getifaddrs().map_err(|error| explain("any interface", "list addresses", error.into()))?;
+    Ok(all.any(|entry| entry.address.as_ref().and_then(address_of) == Some(address)))
 }
 
 /// The interface's Ethernet address: clockIdentity is made of it.

@@ -18,8 +18,8 @@ mod sys;
 pub use error::NetError;
 pub use holder::Holder;
 pub use interface::{
-    TimestampingInfo, driver, interface_addresses, interface_index, interface_mac, link_is_up, netns_inode,
-    timestamping,
+    TimestampingInfo, driver, interface_addresses, interface_index, interface_mac, is_local, link_is_up,
+    netns_inode, timestamping,
 };
 pub use readiness::Ready;
 pub use sockets::{BATCH, Counters, Sockets, TX_STAMP_TIMEOUT_HARDWARE, TX_STAMP_TIMEOUT_SOFTWARE};
@@ -31,8 +31,11 @@ use std::net::IpAddr;
 /// What [`Sockets::open`] opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketConfig {
-    /// The interface that every packet goes through, in the calling thread's network namespace.
-    pub interface: String,
+    /// The interfaces that packets come in by, at least one, in the calling thread's network namespace. A single one is what
+    /// every packet goes through; out of several, packets leave where the routes lead.
+    pub interfaces: Vec<String>,
+    /// What packets are sent from, and nothing but what is sent to it is taken; at most one per family.
+    pub local_addresses: Vec<IpAddr>,
     /// Differentiated services code point of what is sent, 0 to 63. PTP's default is 56 (CS7).
     pub dscp: u8,
     /// Open the IPv4 sockets.

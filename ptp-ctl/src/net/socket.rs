@@ -72,6 +72,8 @@ pub(super) enum Read<'a> {
     Datagram { octets: &'a [u8], from: IpAddr, stamp: Option<RawStamp> },
     /// Longer than [`MAX_DATAGRAM`]: not PTP.
     Truncated,
+    /// Came in by an interface that is none of ours.
+    Elsewhere,
 }
 
 /// An entry of the error queue.
@@ -82,21 +84,21 @@ pub(super) enum QueuedError {
     Other,
 }
 
-/// A non-blocking UDP socket, bound to the interface and the port.
+/// A non-blocking UDP socket, bound to the port and, where there is only one, to the interface.
 pub(super) struct Socket {
     fd: OwnedFd,
     port: u16,
-    /// Scope of link-local destinations.
-    ifindex: u32,
+    /// At least one. The first is the scope of link-local destinations.
+    ifindexes: Vec<u32>,
     source: StampSource,
     timestamping: TimestampingFlag,
 }
 
 impl Socket {
-    /// Opens it; `ifindex` is that of `config.interface`.
+    /// Opens it; `ifindexes` are those of `config.interfaces`.
     pub(super) fn open(
         config: &SocketConfig,
-        ifindex: u32,
+        ifindexes: &[u32],
         family: Family,
         channel: Channel,
     ) -> Result<Self, NetError> {
@@ -107,19 +109,21 @@ impl Socket {
         };
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let fd = socket(domain, SockType::Datagram, flags, None).map_err(explain("open a UDP socket"))?;
-        let device = OsString::from(&config.interface);
-        setsockopt(&fd, sockopt::BindToDevice, &device).map_err(explain("bind a socket to the interface"))?;
+        if let [interface] = &config.interfaces[..] {
+            let device = OsString::from(interface);
+            setsockopt(&fd, sockopt::BindToDevice, &device)
+                .map_err(explain("bind a socket to the interface"))?;
+        } else {
+            tell_interfaces(&fd, family).map_err(explain("ask where packets come in"))?;
+        }
         set_traffic_options(&fd, config.dscp, family).map_err(explain("set DSCP and hop limit"))?;
         set_buffers(&fd).map_err(explain("set socket buffers"))?;
         let port = port(channel);
         // No SO_REUSEADDR: a second PTP instance on this interface must not go unnoticed.
-        match family {
-            Family::V4 => {
-                bind(fd.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)))
-            }
-            Family::V6 => {
-                let any = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0);
-                bind(fd.as_raw_fd(), &SockaddrIn6::from(any))
+        match local(config, family) {
+            IpAddr::V4(address) => bind(fd.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(address, port))),
+            IpAddr::V6(address) => {
+                bind(fd.as_raw_fd(), &SockaddrIn6::from(SocketAddrV6::new(address, port, 0, 0)))
             }
         }
         .map_err(explain("bind a UDP port below 1024"))?;
@@ -127,7 +131,7 @@ impl Socket {
             Channel::Event => timestamping_flags(config),
             Channel::General => TimestampingFlag::empty(),
         };
-        let socket = Self { fd, port, ifindex, source: source(config), timestamping };
+        let socket = Self { fd, port, ifindexes: ifindexes.to_owned(), source: source(config), timestamping };
         if channel == Channel::Event {
             socket.set_timestamping(timestamping).map_err(explain("switch on timestamps"))?;
         }
@@ -147,7 +151,7 @@ impl Socket {
         match to {
             IpAddr::V4(to) => SocketAddrV4::new(to, self.port).into(),
             IpAddr::V6(to) => {
-                let scope = if to.is_unicast_link_local() { self.ifindex } else { 0 };
+                let scope = if to.is_unicast_link_local() { self.ifindexes[0] } else { 0 };
                 SocketAddrV6::new(to, self.port, 0, scope).into()
             }
         }
@@ -163,11 +167,15 @@ impl Socket {
             return Ok(Read::Truncated);
         }
         let from = message.address.as_ref().and_then(address_of);
-        let mut stamp = None;
+        let (mut stamp, mut came_in) = (None, None);
         for control in message.cmsgs()? {
             if let ControlMessageOwned::ScmTimestampsns(stamps) = control {
                 stamp = self.stamp(stamps.system, stamps.hw_raw);
             }
+            came_in = came_in.or_else(|| ifindex_of(&control));
+        }
+        if !self.is_ours(came_in) {
+            return Ok(Read::Elsewhere);
         }
         let rx =
             TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_HARDWARE;
@@ -179,6 +187,11 @@ impl Socket {
         // UDP always tells where a datagram comes from.
         let from = from.ok_or(Errno::EAFNOSUPPORT)?;
         Ok(Read::Datagram { octets: &buffers.octets[..length], from, stamp })
+    }
+
+    /// Did a packet with such control messages come in by an interface of ours? One socket for one interface gets no others.
+    pub(super) fn is_ours(&self, came_in: Option<u32>) -> bool {
+        self.ifindexes.len() == 1 || came_in.is_some_and(|ifindex| self.ifindexes.contains(&ifindex))
     }
 
     /// Reads one entry of the error queue. `EAGAIN`: there is none.
@@ -236,6 +249,22 @@ pub(super) fn address_of(address: &SockaddrStorage) -> Option<IpAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
 }
 
+/// Where a packet came in, if this control message says so.
+pub(super) fn ifindex_of(control: &ControlMessageOwned) -> Option<u32> {
+    match control {
+        ControlMessageOwned::Ipv4PacketInfo(info) => u32::try_from(info.ipi_ifindex).ok(),
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(info.ipi6_ifindex),
+        _ => None,
+    }
+}
+
+/// What a socket of this family is bound to.
+fn local(config: &SocketConfig, family: Family) -> IpAddr {
+    let is_v4 = family == Family::V4;
+    let any = if is_v4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    config.local_addresses.iter().copied().find(|address| address.is_ipv4() == is_v4).unwrap_or(any)
+}
+
 /// Who takes the stamps with this configuration.
 pub(super) const fn source(config: &SocketConfig) -> StampSource {
     if config.hardware { StampSource::SocketHw } else { StampSource::SocketSw }
@@ -280,6 +309,14 @@ fn set_traffic_options(fd: &OwnedFd, dscp: u8, family: Family) -> Result<(), Err
     }
 }
 
+/// Lets the socket tell of each packet where it came in.
+fn tell_interfaces(fd: &OwnedFd, family: Family) -> Result<(), Errno> {
+    match family {
+        Family::V4 => setsockopt(fd, sockopt::Ipv4PacketInfo, &true),
+        Family::V6 => setsockopt(fd, sockopt::Ipv6RecvPacketInfo, &true),
+    }
+}
+
 /// Without CAP_NET_ADMIN the system's limits (net.core.rmem_max, wmem_max) bound what is had.
 fn set_buffers(fd: &OwnedFd) -> Result<(), Errno> {
     setsockopt(fd, sockopt::RcvBufForce, &BUFFER_OCTETS)
@@ -295,15 +332,21 @@ fn explain(
     action: &'static str,
     error: Errno,
 ) -> NetError {
-    let interface = config.interface.clone();
-    let family = family.name();
+    let interface = config.interfaces.join(", ");
     match error {
         Errno::ENODEV => NetError::NoInterface { interface },
-        Errno::EAFNOSUPPORT => NetError::FamilyUnavailable { family },
+        Errno::EAFNOSUPPORT => NetError::FamilyUnavailable { family: family.name() },
         Errno::EADDRINUSE => {
             let port = port(channel);
-            NetError::PortInUse { port, family, interface, holders: holder::holders(port) }
+            // Who is bound to no interface leaves the port to nobody else, and needs it from everybody else.
+            let place = if config.interfaces.len() == 1 {
+                format!("on {interface}")
+            } else {
+                "for all interfaces".to_owned()
+            };
+            NetError::PortInUse { port, family: family.name(), place, holders: holder::holders(port) }
         }
+        Errno::EADDRNOTAVAIL => NetError::NotLocal { address: local(config, family) },
         Errno::EACCES => NetError::Privilege { action, capability: "CAP_NET_BIND_SERVICE" },
         Errno::EPERM => NetError::Privilege { action, capability: "CAP_NET_RAW" },
         _ => NetError::Call { action, interface, source: io::Error::from(error) },

@@ -43,8 +43,8 @@ pub struct Sockets<T> {
     completed: VecDeque<(T, Option<RawStamp>)>,
     counters: Counters,
     config: SocketConfig,
-    /// Switches the NIC back when dropped.
-    hardware: Option<HardwareStamps>,
+    /// Switch the NICs back when dropped.
+    hardware: Vec<HardwareStamps>,
 }
 
 /// The sockets of one address family.
@@ -82,6 +82,8 @@ pub struct Counters {
     pub rx_stamps_lost: u64,
     /// Datagrams dropped because they are longer than any PTP message.
     pub truncated: u64,
+    /// Datagrams dropped because they came in by an interface that is none of ours.
+    pub other_interface: u64,
     /// Errors reported by the network (ICMP) or by the socket; PTP finds out by its own time-outs.
     pub network_errors: u64,
 }
@@ -106,7 +108,7 @@ impl<T> Sockets<T> {
             completed: VecDeque::with_capacity(64),
             counters: Counters::default(),
             config: config.clone(),
-            hardware: None,
+            hardware: Vec::new(),
         };
         for (family, wanted) in [(Family::V4, config.ipv4), (Family::V6, config.ipv6)] {
             if wanted {
@@ -116,7 +118,9 @@ impl<T> Sockets<T> {
         if sockets.families.is_empty() {
             return Err(NetError::NoFamily);
         }
-        sockets.hardware = config.hardware.then(|| HardwareStamps::enable(&config.interface)).transpose()?;
+        let stamping = config.interfaces.iter().filter(|_| config.hardware);
+        sockets.hardware =
+            stamping.map(|interface| HardwareStamps::enable(interface)).collect::<Result<_, _>>()?;
         Ok(sockets)
     }
 
@@ -132,12 +136,13 @@ impl<T> Sockets<T> {
 
     fn open_family(&mut self, family: Family) -> Result<(), NetError> {
         let Self { config, readiness, .. } = self;
-        let ifindex = interface_index(&config.interface)?;
+        let ifindexes: Vec<u32> =
+            config.interfaces.iter().map(|interface| interface_index(interface)).collect::<Result<_, _>>()?;
         let timeout = if config.hardware { TX_STAMP_TIMEOUT_HARDWARE } else { TX_STAMP_TIMEOUT_SOFTWARE };
         let sockets = FamilySockets {
             family,
-            event: Socket::open(config, ifindex, family, Channel::Event)?,
-            general: Socket::open(config, ifindex, family, Channel::General)?,
+            event: Socket::open(config, &ifindexes, family, Channel::Event)?,
+            general: Socket::open(config, &ifindexes, family, Channel::General)?,
             pending: Pending::new(timeout),
             inbox: Inbox::new(),
             outbox: Outbox::new(family),
@@ -254,6 +259,7 @@ impl<T> Sockets<T> {
                         f(Datagram { octets, from, channel: Channel::Event, stamp });
                     }
                     Ok(Read::Truncated) => counters.truncated += 1,
+                    Ok(Read::Elsewhere) => counters.other_interface += 1,
                     Err(Errno::EAGAIN) => break,
                     // Reading the error has cleared it: the socket goes on.
                     Err(_) => counters.network_errors += 1,
@@ -265,6 +271,7 @@ impl<T> Sockets<T> {
                     f(Datagram { octets, from, channel: Channel::General, stamp });
                 }
                 Read::Truncated => counters.truncated += 1,
+                Read::Elsewhere => counters.other_interface += 1,
             });
             if taken.is_err_and(|error| error != Errno::EAGAIN) {
                 counters.network_errors += 1;
@@ -310,10 +317,10 @@ impl<T> Sockets<T> {
         socket::source(&self.config)
     }
 
-    /// Switches the NIC's timestamps on again if something switched them off; true if so. Nothing to do without
+    /// Switches the NICs' timestamps on again where something switched them off; true if so. Nothing to do without
     /// [`SocketConfig::hardware`].
     pub fn restore_hardware_stamps(&mut self) -> Result<bool, NetError> {
-        self.hardware.as_mut().map_or(Ok(false), HardwareStamps::restore)
+        self.hardware.iter_mut().try_fold(false, |restored, stamps| Ok(restored | stamps.restore()?))
     }
 
     /// Brings the kernel's count of packets and ours together again: both start at zero.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
+use std::net::IpAddr;
 
 /// One line: its type, its time, and what it says.
 #[derive(Serialize)]
@@ -30,8 +31,12 @@ pub struct Start {
 pub struct Setup {
     /// "client", "server" or "boundary".
     pub role: &'static str,
-    /// The interface.
+    /// The interface; of several, the first.
     pub interface: String,
+    /// The interfaces beside the first.
+    pub also_interfaces: Vec<String>,
+    /// With `local-address`: what all is sent from and nothing but what is sent to it is taken.
+    pub local_addresses: Vec<IpAddr>,
     /// Where a boundary clock's servers are, if they have an interface of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_interface: Option<String>,
@@ -65,6 +70,12 @@ impl fmt::Display for Start {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { setup, clock } = self;
         write!(f, "{} on {}", setup.role, setup.interface)?;
+        for interface in &setup.also_interfaces {
+            write!(f, ", {interface}")?;
+        }
+        for address in &setup.local_addresses {
+            write!(f, ", as {address}")?;
+        }
         if let Some(upstream) = &setup.upstream_interface {
             write!(f, " (servers on {upstream})")?;
         }

@@ -170,10 +170,12 @@ impl Exposition {
 
     fn add_controller(&mut self, document: &Document<'_>) {
         let setup = document.setup;
+        let also_interfaces = setup.also_interfaces.join(",");
         let labels = [
             ("version", env!("CARGO_PKG_VERSION")),
             ("role", setup.role),
             ("interface", &setup.interface),
+            ("also_interfaces", &also_interfaces),
             ("data_plane", setup.data_plane),
             ("xdp_mode", setup.xdp_mode.unwrap_or_default()),
             ("rx_timestamp_source", setup.rx_timestamp_source),

@@ -23,6 +23,8 @@ fn start() -> Start {
     let setup = Setup {
         role: "client",
         interface: "eth0".to_owned(),
+        also_interfaces: vec!["eth1".to_owned()],
+        local_addresses: vec!["192.0.2.1".parse().unwrap()],
         upstream_interface: None,
         data_plane: "xdp",
         xdp_mode: Some("native"),
@@ -81,7 +83,8 @@ fn lines_are_what_the_documentation_says() {
     assert_eq!(
         lines,
         [
-            json!({"type": "start", "time_ns": 1, "role": "client", "interface": "eth0", "data_plane": "xdp",
+            json!({"type": "start", "time_ns": 1, "role": "client", "interface": "eth0",
+                "also_interfaces": ["eth1"], "local_addresses": ["192.0.2.1"], "data_plane": "xdp",
                 "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "rx_timestamp_reason": null, "tx_timestamp_source": "socket-sw",
                 "clock": "virtual"}),
             json!({"type": "event", "time_ns": 2, "event": "unusable", "server": "10.0.1.2",
@@ -156,7 +159,8 @@ fn client_document() {
     };
     assert_eq!(
         serde_json::to_value(&document).unwrap(),
-        json!({"version": 1, "running": true, "time_ns": 9, "role": "client", "interface": "eth0", "data_plane": "xdp",
+        json!({"version": 1, "running": true, "time_ns": 9, "role": "client", "interface": "eth0",
+                "also_interfaces": ["eth1"], "local_addresses": ["192.0.2.1"], "data_plane": "xdp",
             "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "rx_timestamp_reason": null, "tx_timestamp_source": "socket-sw",
             "clock": {"kind": "virtual", "frequency_ppb": 1.5, "true_error_ns": -2.5},
             "system_clock": null,
@@ -244,7 +248,7 @@ fn text_for_people() {
     assert_eq!(EventText(&step).to_string(), "step: -3 ms");
     assert_eq!(
         start().to_string(),
-        "client on eth0: data plane xdp (native), RX stamps xdp-sw, TX stamps socket-sw, clock virtual"
+        "client on eth0, eth1, as 192.0.2.1: data plane xdp (native), RX stamps xdp-sw, TX stamps socket-sw, clock virtual"
     );
     let mut summary = Summary::default();
     assert!(summary.take().is_none());

@@ -35,6 +35,7 @@ impl Counters {
             ("stamp_unusable", self.rx_stamp_unusable),
             ("tai_changed", self.tai_changed),
             ("too_long", sockets.truncated),
+            ("other_interface", sockets.other_interface),
             ("network_errors", sockets.network_errors),
         ]
         .into_iter()

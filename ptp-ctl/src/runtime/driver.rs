@@ -6,6 +6,7 @@ use super::counters::Counters;
 use super::drift::Drift;
 use super::guard::ClockGuard;
 use super::intake::{drain, reading, receive};
+use super::interfaces::Links;
 use super::management::{self, ManagementSocket};
 use super::notify;
 use super::plane::Plane;
@@ -86,7 +87,7 @@ pub(super) struct Driver {
     pub(super) system_side: Option<SystemSide>,
     /// What was last known of it.
     pub(super) followed_utc: Option<Utc>,
-    pub(super) link_up: bool,
+    pub(super) links: Links,
     /// Readers who wait for clients that are looked for.
     pub(super) searching: VecDeque<Searching>,
     /// Of a boundary clock whose servers have an interface of their own.

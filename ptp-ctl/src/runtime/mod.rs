@@ -8,6 +8,7 @@ mod driver;
 mod guard;
 mod http;
 mod intake;
+mod interfaces;
 mod management;
 mod notify;
 mod plane;

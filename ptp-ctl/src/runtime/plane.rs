@@ -1,6 +1,7 @@
 //! The XDP data plane as the loop uses it: what it refuses is counted and said once, never fatal.
 
 use super::attach_mode;
+use super::interfaces;
 use super::serving::{self, ServedClock};
 use super::watch::watch;
 use crate::clock::Clock;
@@ -8,7 +9,7 @@ use crate::config::{self, Common, DEFAULT_BPFFS, ServerSettings};
 use crate::dataplane::{DataPlane, DataPlaneError, Grant, Options, ReceivedEvent, probe};
 use crate::engine::server::Templates;
 use crate::engine::{Instant, MessageCounts, Packet};
-use crate::net::{driver, interface_addresses, interface_mac};
+use crate::net::{driver, interface_mac};
 use crate::report::CounterSet;
 use anyhow::Context;
 use ptp_common::abi::ServedTime;
@@ -31,6 +32,8 @@ const VETH: &str = "veth";
 pub(super) struct Plane {
     data_plane: DataPlane,
     ring: AsyncFd<OwnedFd>,
+    /// Where it is, and which addresses are taken.
+    common: Common,
     /// As the program was told them.
     local: Vec<IpAddr>,
     errors: u64,
@@ -74,6 +77,7 @@ impl Plane {
         }
         let mut data_plane = DataPlane::open(&Options {
             interface: common.interface.clone(),
+            also_interfaces: common.also_interfaces.clone(),
             mode: attach_mode(common.xdp_mode),
             bpffs: common.bpffs.clone(),
             nic_stamps,
@@ -87,11 +91,11 @@ impl Plane {
             config::Role::Server(server) => Some(ServerSide::new(common, server, nic_stamps, massive)),
         };
         data_plane.set_servers(servers)?;
-        let local = interface_addresses(&common.interface)?;
+        let local = interfaces::addresses(common)?;
         data_plane.set_local(&local)?;
         data_plane.heartbeat(now.as_nanos())?;
         let ring = watch(data_plane.event_fd()).context("cannot watch the ring buffer")?;
-        Ok(Self { data_plane, ring, local, errors: 0, server })
+        Ok(Self { data_plane, ring, common: common.clone(), local, errors: 0, server })
     }
 
     /// Waits for records. Cancel-safe; [`Plane::drain`] must have said that there are no more before the next call.
@@ -106,11 +110,11 @@ impl Plane {
         self.data_plane.drain(BATCH, f) == BATCH
     }
 
-    /// Is the program still at the hook? What cannot be found out is taken for yes.
-    pub(super) fn is_attached(&self) -> bool {
-        self.data_plane.is_attached().unwrap_or_else(|error| {
-            tracing::debug!(%error, "the interface's XDP program could not be asked for");
-            true
+    /// The interface whose hook the program was taken off. What cannot be found out is taken for none.
+    pub(super) fn taken_off(&self) -> Option<&str> {
+        self.data_plane.taken_off().unwrap_or_else(|error| {
+            tracing::debug!(%error, "the interfaces' XDP programs could not be asked for");
+            None
         })
     }
 
@@ -126,11 +130,12 @@ impl Plane {
         self.judge(told);
     }
 
-    /// Tells the program when the interface's addresses have changed.
-    pub(super) fn refresh_addresses(&mut self, interface: &str) {
-        match interface_addresses(interface) {
+    /// Tells the program when the interfaces' addresses have changed.
+    pub(super) fn refresh_addresses(&mut self) {
+        match interfaces::addresses(&self.common) {
             Ok(addresses) if addresses != self.local => {
-                tracing::info!(?addresses, "addresses of {interface}");
+                let interfaces = self.common.interface_names();
+                tracing::info!(?addresses, "addresses of {interfaces}");
                 let told = self.data_plane.set_local(&addresses);
                 if told.is_ok() {
                     self.local = addresses;
@@ -138,7 +143,7 @@ impl Plane {
                 self.judge(told);
             }
             Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "the interface's addresses could not be read"),
+            Err(error) => tracing::debug!(%error, "the interfaces' addresses could not be read"),
         }
     }
 
@@ -177,9 +182,10 @@ impl Plane {
     }
 
     /// Lets the data plane send Sync and Announce, if that is its part; what they say must have been told before.
-    pub(super) fn start_fan_out(&mut self, interface: &str) -> anyhow::Result<()> {
+    pub(super) fn start_fan_out(&mut self) -> anyhow::Result<()> {
         if self.is_massive() {
-            self.data_plane.start_fan_out(interface_mac(interface)?)?;
+            let Common { interface, local_addresses, .. } = &self.common;
+            self.data_plane.start_fan_out(interface_mac(interface)?, local_addresses)?;
         }
         Ok(())
     }
@@ -218,14 +224,15 @@ impl Plane {
     }
 
     /// Follows the kernel's routes and neighbours, once a second.
-    pub(super) fn refresh_routes(&mut self, interface: &str) {
+    pub(super) fn refresh_routes(&mut self) {
         let told = self.data_plane.refresh_routes();
         self.judge(told);
-        self.look_for_losses(interface);
+        self.look_for_losses();
     }
 
     /// Does the other end of virtual Ethernet get what XDP sends?
-    fn look_for_losses(&mut self, interface: &str) {
+    fn look_for_losses(&mut self) {
+        let interface = &self.common.interface;
         let Some(ServerSide { massive: true, is_veth: true, sent, .. }) = &mut self.server else { return };
         let Ok(transmitted) = probe::transmitted(interface) else { return };
         let counters = self.data_plane.fan_out_counters().unwrap_or_default();
@@ -295,7 +302,8 @@ impl ServerSide {
     fn new(common: &Common, server: &ServerSettings, nic_stamps: bool, massive: bool) -> Self {
         // The other end of virtual Ethernet loses what XDP sends, unless it has an XDP program itself. Who asks for the
         // massive plane has seen to that.
-        let is_veth = driver(&common.interface).is_ok_and(|driver| driver == VETH);
+        let is_veth =
+            common.interfaces().any(|interface| driver(interface).is_ok_and(|driver| driver == VETH));
         let served_as_it_is = matches!(common.clock, config::Clock::System | config::Clock::None);
         Self {
             clock: ServedClock::default(),

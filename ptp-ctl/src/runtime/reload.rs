@@ -3,7 +3,7 @@
 use super::driver::Driver;
 use super::start::warn_without_family;
 use crate::clock::realtime_nanos;
-use crate::config::{Changes, ClientSettings, Config, Local, Source};
+use crate::config::{Changes, ClientSettings, Common, Config, Local, Source};
 use crate::engine::event::{Event, Kind};
 use anyhow::bail;
 use serde::Serialize;
@@ -47,7 +47,8 @@ impl Driver {
         let text = Config::read(&source.path)?;
         let (settings, changes) = source.reload(&text).map_err(|error| error.in_file(&source.path))?;
         if let Some(client) = settings.role.client() {
-            self.open_way_to(client)?;
+            let upstream = settings.role.upstream().map(|upstream| &upstream.common);
+            self.open_way_to(upstream.unwrap_or(&settings.common), client)?;
         }
         self.role.reconfigure(self.turn.instant, &settings.role, &self.reload.local);
         self.perform();
@@ -57,12 +58,12 @@ impl Driver {
     }
 
     /// Makes ready for packets of these servers before the first of them is asked for any.
-    fn open_way_to(&mut self, client: &ClientSettings) -> anyhow::Result<()> {
-        let (interface, sockets, plane) = match &mut self.upstream {
-            Some(port) => (&port.interface, &mut port.sockets, &mut port.plane),
-            None => (&self.start.setup.interface, &mut self.sockets, &mut self.plane),
+    fn open_way_to(&mut self, common: &Common, client: &ClientSettings) -> anyhow::Result<()> {
+        let (sockets, plane) = match &mut self.upstream {
+            Some(port) => (&mut port.sockets, &mut port.plane),
+            None => (&mut self.sockets, &mut self.plane),
         };
-        warn_without_family(interface, client)?;
+        warn_without_family(common, client)?;
         let addresses = client.addresses();
         for address in &addresses {
             sockets.open_for(*address)?;

@@ -1,8 +1,9 @@
 //! Who stamps: the clock decides between NIC and kernel, then the better way is taken that driver and kernel have.
 
+use super::interfaces;
 use crate::config::{self, Common, DataPlaneKind, XdpAttachMode};
 use crate::dataplane::{DataPlaneError, probe};
-use crate::net::TimestampingInfo;
+use crate::net::{TimestampingInfo, timestamping};
 use anyhow::bail;
 use ptp_common::time::StampSource;
 
@@ -14,10 +15,10 @@ pub(super) struct Sources {
     /// Who stamps what goes out.
     pub(super) tx: StampSource,
     /// Why the XDP program does not stamp although the data plane would have it.
-    pub(super) reason: Option<&'static str>,
+    pub(super) reason: Option<String>,
 }
 
-/// What the interface can do for XDP.
+/// What an interface can do for XDP.
 #[derive(Clone, Copy, Debug)]
 struct Abilities {
     /// Programs run in the driver; `None` if the kernel does not tell.
@@ -25,18 +26,25 @@ struct Abilities {
     nic_stamps: bool,
 }
 
-/// Chooses for this interface.
+/// Chooses for all interfaces: what one of them has not, none uses.
 ///
 /// # Errors
-/// The NIC's stamps are needed and there are none; a source was asked for that cannot be had, with the reason.
-pub(super) fn choose(common: &Common, stamps: &TimestampingInfo) -> anyhow::Result<Sources> {
-    check_stamps(common, stamps)?;
-    choose_among(common, abilities(&common.interface)?)
+/// The NIC's stamps are needed and there are none, or not of one clock; a source was asked for that cannot be had, with the
+/// reason.
+pub(super) fn choose(common: &Common) -> anyhow::Result<Sources> {
+    let mut phc_indexes = Vec::new();
+    for interface in common.interfaces() {
+        let stamps = timestamping(interface)?;
+        check_stamps(common, interface, &stamps)?;
+        phc_indexes.push(stamps.phc_index);
+    }
+    interfaces::check_clocks(common, &phc_indexes)?;
+    let abilities = common.interfaces().map(abilities).collect::<Result<Vec<_>, _>>()?;
+    choose_among(common, &abilities)
 }
 
 /// A clock and the stamps that it is compared with must count the same thing.
-fn check_stamps(common: &Common, stamps: &TimestampingInfo) -> anyhow::Result<()> {
-    let interface = &common.interface;
+fn check_stamps(common: &Common, interface: &str, stamps: &TimestampingInfo) -> anyhow::Result<()> {
     if common.clock == config::Clock::Phc {
         if stamps.phc_index.is_none() || !stamps.hardware() {
             bail!(
@@ -54,7 +62,8 @@ fn check_stamps(common: &Common, stamps: &TimestampingInfo) -> anyhow::Result<()
     Ok(())
 }
 
-fn choose_among(common: &Common, abilities: Abilities) -> anyhow::Result<Sources> {
+/// `abilities`: of each interface.
+fn choose_among(common: &Common, abilities: &[Abilities]) -> anyhow::Result<Sources> {
     let hardware = common.clock == config::Clock::Phc;
     let (xdp, socket) = if hardware {
         (StampSource::XdpHw, StampSource::SocketHw)
@@ -70,13 +79,18 @@ fn choose_among(common: &Common, abilities: Abilities) -> anyhow::Result<Sources
     if !wants_xdp {
         return Ok(sources(socket, None));
     }
-    match (obstacle(common.xdp_mode, hardware, abilities), common.rx_timestamp) {
+    let found = common.interfaces().zip(abilities).find_map(|(interface, abilities)| {
+        Some((interface, obstacle(common.xdp_mode, hardware, *abilities)?))
+    });
+    match (found, common.rx_timestamp) {
         (None, _) => Ok(sources(xdp, None)),
-        (Some(reason), None) => Ok(sources(socket, Some(reason))),
-        (Some(reason), Some(_)) => bail!(
-            "--rx-timestamp {} cannot be had on {}: {reason}; use --rx-timestamp {}",
+        (Some((_, reason)), None) if common.also_interfaces.is_empty() => {
+            Ok(sources(socket, Some(reason.to_owned())))
+        }
+        (Some((interface, reason)), None) => Ok(sources(socket, Some(format!("{interface}: {reason}")))),
+        (Some((interface, reason)), Some(_)) => bail!(
+            "--rx-timestamp {} cannot be had on {interface}: {reason}; use --rx-timestamp {}",
             xdp.name(),
-            common.interface,
             socket.name()
         ),
     }
@@ -125,7 +139,7 @@ mod tests {
     }
 
     fn chosen(settings: &str, abilities: Abilities) -> (&'static str, &'static str, bool) {
-        let sources = choose_among(&common(settings), abilities).unwrap();
+        let sources = choose_among(&common(settings), &[abilities]).unwrap();
         (sources.rx.name(), sources.tx.name(), sources.reason.is_some())
     }
 
@@ -148,12 +162,22 @@ mod tests {
     }
 
     #[test]
+    fn what_one_interface_has_not_none_uses() {
+        let common = common("also-interface = ['eth1']");
+        let chosen = |abilities: [Abilities; 2]| choose_among(&common, &abilities).unwrap();
+        assert_eq!((chosen([ALL, ALL]).rx, chosen([ALL, ALL]).reason), (StampSource::XdpSw, None));
+        let Sources { rx, reason, .. } = chosen([ALL, NONE]);
+        assert_eq!(rx, StampSource::SocketSw);
+        assert!(reason.unwrap().starts_with("eth1: the driver has no native XDP"));
+    }
+
+    #[test]
     fn a_source_that_was_asked_for_is_had_or_refused() {
         for (settings, cause) in [
             ("clock = 'phc'\nrx-timestamp = 'xdp-hw'", "NIC stamps"),
             ("clock = 'virtual'\nrx-timestamp = 'xdp-sw'", "native XDP"),
         ] {
-            let error = choose_among(&common(settings), NONE).unwrap_err().to_string();
+            let error = choose_among(&common(settings), &[NONE]).unwrap_err().to_string();
             assert!(error.contains(cause) && error.contains("use --rx-timestamp socket"), "{error}");
         }
     }

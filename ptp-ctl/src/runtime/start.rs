@@ -7,6 +7,7 @@ use super::drift::Drift;
 use super::driver::{Driver, Schedule};
 use super::guard::ClockGuard;
 use super::http;
+use super::interfaces::{self, Links};
 use super::management::ManagementSocket;
 use super::plane::Plane;
 use super::reload::Reload;
@@ -23,10 +24,7 @@ use crate::config::{self, ClientSettings, Common, DataPlaneKind, Local, Settings
 use crate::dataplane::Grant;
 use crate::engine::Instant;
 use crate::engine::config::LocalTimescale;
-use crate::net::{
-    NetError, SocketConfig, Sockets, TimestampingInfo, interface_addresses, interface_index, interface_mac,
-    link_is_up, timestamping,
-};
+use crate::net::{NetError, SocketConfig, Sockets, TimestampingInfo, interface_mac, timestamping};
 use crate::report::{Reporter, ServerStart, Setup, Sink, Start};
 use anyhow::Context;
 use ptp_common::time::StampSource;
@@ -43,18 +41,18 @@ const PORT_NUMBER: u16 = 1;
 pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyhow::Result<Driver> {
     let Settings { common, role } = settings;
     let interface = common.interface.as_str();
-    interface_index(interface)?;
+    interfaces::check(common)?;
     let path = control::path(&common.run_dir, interface)?;
-    control::refuse_if_running(&path, interface)?;
+    refuse_if_running(common)?;
     let stamps = timestamping(interface)?;
-    let sources = source::choose(common, &stamps)?;
-    warn_without_address(interface, role)?;
+    let sources = source::choose(common)?;
+    warn_without_address(common, role)?;
     let other = role.upstream().filter(|upstream| upstream.common.interface != common.interface);
     let identity = ClockIdentity::from_mac(interface_mac(interface)?);
     let monotonic = Monotonic::new();
     let turn = monotonic.now();
     let sync_plane = match role {
-        config::Role::Server(server) => Some(sync_plane::choose(server, sources.rx, common.xdp_mode)?),
+        config::Role::Server(server) => Some(sync_plane::choose(server, common, sources.rx)?),
         config::Role::Client(_) => None,
     };
     let massive = sync_plane.is_some_and(|choice| choice.massive);
@@ -93,11 +91,13 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
             (config::Role::Server(_), Some(_)) => "boundary",
         },
         interface: interface.to_owned(),
+        also_interfaces: common.also_interfaces.clone(),
+        local_addresses: common.local_addresses.clone(),
         upstream_interface: other.as_ref().map(|other| other.port.interface.clone()),
         data_plane: if plane.is_some() { DataPlaneKind::Xdp } else { DataPlaneKind::Socket }.name(),
         xdp_mode: plane.as_ref().map(|_| common.xdp_mode.name()),
         rx_timestamp_source: sources.rx.name(),
-        rx_timestamp_reason: sources.reason.map(str::to_owned),
+        rx_timestamp_reason: sources.reason,
         tx_timestamp_source: sources.tx.name(),
         server: sync_plane.map(|choice| ServerStart {
             sync_plane: if massive { "massive" } else { "precise" },
@@ -111,8 +111,9 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
     let start = Start { setup, clock: clock.kind() };
     let sink = common.json.then(Sink::stdout).transpose().context("cannot start writing JSON lines")?;
     let mut control = Control::listen(path)?;
-    if let Some(OtherPort { port, .. }) = &other {
-        control.also_at(control::path(&common.run_dir, &port.interface)?)?;
+    let upstream = other.as_ref().map(|other| other.port.interface.as_str());
+    for interface in common.interfaces().skip(1).chain(upstream) {
+        control.also_at(control::path(&common.run_dir, interface)?)?;
     }
     let mut driver = Driver {
         role: Role::new(turn.instant, role, &local),
@@ -140,7 +141,7 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
         drift,
         system_side,
         followed_utc: None,
-        link_up: link_is_up(interface)?,
+        links: Links::of(common.interfaces())?,
         searching: VecDeque::new(),
         upstream: other.map(|other| other.port),
         second_clock,
@@ -176,7 +177,7 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
     driver.tell_tai_offset(tai_offset);
     driver.refresh_kernel_clock();
     if let Some(plane) = &mut driver.plane {
-        plane.start_fan_out(interface)?;
+        plane.start_fan_out()?;
     }
     if let Some(address) = common.metrics {
         driver.control.listen_http(http::bind(address)?);
@@ -184,12 +185,20 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
     Ok(driver)
 }
 
+/// One controller at a time on each interface.
+fn refuse_if_running(common: &Common) -> anyhow::Result<()> {
+    common.interfaces().try_for_each(|interface| {
+        control::refuse_if_running(&control::path(&common.run_dir, interface)?, interface)
+    })
+}
+
 /// Addresses may come later, so this is no error; without one, nothing can be sent.
-fn warn_without_address(interface: &str, role: &config::Role) -> anyhow::Result<()> {
+fn warn_without_address(common: &Common, role: &config::Role) -> anyhow::Result<()> {
     match role {
-        config::Role::Client(client) => warn_without_family(interface, client)?,
-        config::Role::Server(_) if interface_addresses(interface)?.is_empty() => {
-            tracing::warn!("{interface} has no IP address: no client can reach this server yet");
+        config::Role::Client(client) => warn_without_family(common, client)?,
+        config::Role::Server(_) if interfaces::addresses(common)?.is_empty() => {
+            let interfaces = common.interface_names();
+            tracing::warn!("{interfaces} has no IP address: no client can reach this server yet");
         }
         config::Role::Server(_) => {}
     }
@@ -197,12 +206,13 @@ fn warn_without_address(interface: &str, role: &config::Role) -> anyhow::Result<
 }
 
 /// The same of the families of a client's servers.
-pub(super) fn warn_without_family(interface: &str, client: &ClientSettings) -> anyhow::Result<()> {
-    let addresses = interface_addresses(interface)?;
+pub(super) fn warn_without_family(common: &Common, client: &ClientSettings) -> anyhow::Result<()> {
+    let interfaces = common.interface_names();
+    let addresses = interfaces::addresses(common)?;
     let has = |v4: bool| addresses.iter().any(|address| address.is_ipv4() == v4);
     for server in client.servers.iter().filter(|server| !has(server.address.is_ipv4())) {
         let family = if server.address.is_ipv4() { "IPv4" } else { "IPv6" };
-        tracing::warn!("{interface} has no {family} address: {} cannot be reached yet", server.address);
+        tracing::warn!("{interfaces} has no {family} address: {} cannot be reached yet", server.address);
     }
     Ok(())
 }
@@ -217,12 +227,12 @@ impl OtherPort {
     fn open(upstream: &config::Upstream, now: Instant) -> anyhow::Result<Self> {
         let config::Upstream { common, client, .. } = upstream;
         let interface = common.interface.as_str();
-        interface_index(interface)?;
-        control::refuse_if_running(&control::path(&common.run_dir, interface)?, interface)?;
+        interfaces::check(common)?;
+        refuse_if_running(common)?;
         let stamps = timestamping(interface)?;
-        let sources = source::choose(common, &stamps)?;
+        let sources = source::choose(common)?;
         let role = config::Role::Client(client.clone());
-        warn_without_address(interface, &role)?;
+        warn_without_address(common, &role)?;
         let plane = match sources.rx.is_xdp() {
             true => {
                 Some(Plane::open(common, &role, &client.addresses(), sources.rx.is_hardware(), false, now)?)
@@ -233,7 +243,7 @@ impl OtherPort {
             interface: interface.to_owned(),
             sockets: open_sockets(common, &role, sources.rx)?,
             plane,
-            link_up: link_is_up(interface)?,
+            links: Links::of(common.interfaces())?,
         };
         Ok(Self { port, stamps })
     }
@@ -352,10 +362,11 @@ fn open_sockets<T>(common: &Common, role: &config::Role, rx: StampSource) -> any
             let any = |is: fn(&IpAddr) -> bool| client.servers.iter().any(|server| is(&server.address));
             (any(IpAddr::is_ipv4), any(IpAddr::is_ipv6))
         }
-        config::Role::Server(_) => (true, true),
+        config::Role::Server(_) => (common.has_family(true), common.has_family(false)),
     };
     let config = SocketConfig {
-        interface: common.interface.clone(),
+        interfaces: common.interfaces().map(str::to_owned).collect(),
+        local_addresses: common.local_addresses.clone(),
         dscp: common.dscp,
         ipv4,
         ipv6,

@@ -7,7 +7,6 @@ use crate::clock::{ClockError, KernelState, Leap, kernel_state, kernel_tai_offse
 use crate::engine::boundary::Side;
 use crate::engine::event::{Event, Kind};
 use crate::engine::{Input, KernelClock};
-use crate::net::link_is_up;
 use anyhow::{Context as _, bail};
 use ptp_common::time::NANOS_PER_SEC;
 use std::time::Duration;
@@ -17,14 +16,12 @@ impl Driver {
     pub(super) fn supervise(&mut self) -> anyhow::Result<()> {
         self.refresh_tai_offset();
         self.refresh_kernel_clock();
-        let own = self.plane.as_mut().map(|plane| (plane, self.start.setup.interface.as_str()));
-        let other =
-            self.upstream.as_mut().and_then(|port| Some((port.plane.as_mut()?, port.interface.as_str())));
+        let other = self.upstream.as_mut().and_then(|port| port.plane.as_mut());
         let mut off = None;
-        for (plane, interface) in own.into_iter().chain(other) {
-            plane.refresh_addresses(interface);
-            plane.refresh_routes(interface);
-            if !plane.is_attached() {
+        for plane in self.plane.iter_mut().chain(other) {
+            plane.refresh_addresses();
+            plane.refresh_routes();
+            if let Some(interface) = plane.taken_off() {
                 off = Some(format!(
                     "the XDP program was taken off {interface} (`ptp-ctl detach`, or the interface was removed)"
                 ));
@@ -155,23 +152,20 @@ impl Driver {
         // A boundary clock's client is set by what comes in at the other port, if there is one.
         let phc = self.start.clock == crate::clock::Kind::Phc.name();
         let own_is_first = self.second_clock.is_none();
-        if let Some(up) = link_change(&self.start.setup.interface, &mut self.link_up) {
-            self.tell(
-                if up { Kind::LinkUp } else { Kind::LinkDown },
-                Some(self.start.setup.interface.clone()),
-            );
-            // Many a NIC was reset in between, and its clock with it.
-            if up && phc && own_is_first {
-                self.disturbed(Some("the link was down".to_owned()));
-            }
+        for (interface, up) in self.links.changes() {
+            self.link_changed(interface, up, phc && own_is_first);
         }
-        let Some(port) = &mut self.upstream else { return };
-        if let Some(up) = link_change(&port.interface, &mut port.link_up) {
-            let interface = port.interface.clone();
-            self.tell(if up { Kind::LinkUp } else { Kind::LinkDown }, Some(interface));
-            if up && phc {
-                self.disturbed(Some("the link was down".to_owned()));
-            }
+        let other = self.upstream.as_mut().map(|port| port.links.changes());
+        for (interface, up) in other.into_iter().flatten() {
+            self.link_changed(interface, up, phc);
+        }
+    }
+
+    fn link_changed(&mut self, interface: String, up: bool, clock_is_its_own: bool) {
+        self.tell(if up { Kind::LinkUp } else { Kind::LinkDown }, Some(interface));
+        // Many a NIC was reset in between, and its clock with it.
+        if up && clock_is_its_own {
+            self.disturbed(Some("the link was down".to_owned()));
         }
     }
 
@@ -263,17 +257,6 @@ impl Driver {
                 self.counters.tai_errors += 1;
                 tracing::debug!(%error, "the kernel's TAI offset could not be read");
             }
-        }
-    }
-}
-
-/// The link's state, if it is another one than before.
-fn link_change(interface: &str, known: &mut bool) -> Option<bool> {
-    match link_is_up(interface) {
-        Ok(up) => (std::mem::replace(known, up) != up).then_some(up),
-        Err(error) => {
-            tracing::debug!(%error);
-            None
         }
     }
 }

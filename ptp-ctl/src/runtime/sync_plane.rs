@@ -1,6 +1,6 @@
 //! Who sends Sync and Announce: this process, or the kernel for it.
 
-use crate::config::{ServerSettings, SyncPlane, XdpAttachMode};
+use crate::config::{Common, ServerSettings, SyncPlane, XdpAttachMode};
 use crate::dataplane::Feature;
 use anyhow::bail;
 use ptp_common::time::StampSource;
@@ -17,30 +17,28 @@ pub(super) struct Choice {
     pub(super) reason: &'static str,
 }
 
-/// Chooses for a server whose event messages are stamped like that, by a program attached in that mode.
+/// Chooses for a server whose event messages are stamped like that.
 ///
 /// # Errors
 /// The massive plane was asked for, and cannot be had.
-pub(super) fn choose(
-    server: &ServerSettings,
-    rx: StampSource,
-    mode: XdpAttachMode,
-) -> anyhow::Result<Choice> {
-    choose_on(server, rx, mode, Feature::FanOut.is_there())
+pub(super) fn choose(server: &ServerSettings, common: &Common, rx: StampSource) -> anyhow::Result<Choice> {
+    choose_on(server, common, rx, Feature::FanOut.is_there())
 }
 
 fn choose_on(
     server: &ServerSettings,
+    common: &Common,
     rx: StampSource,
-    mode: XdpAttachMode,
     live_frames: bool,
 ) -> anyhow::Result<Choice> {
     let precise = |reason| Ok(Choice { massive: false, reason });
     let obstacle = if !rx.is_xdp() {
         Some("the massive plane needs the XDP data plane")
-    } else if mode == XdpAttachMode::Generic {
+    } else if common.xdp_mode == XdpAttachMode::Generic {
         // Where the driver cannot run programs, it cannot send their frames either.
         Some("the massive plane needs native XDP")
+    } else if !common.also_interfaces.is_empty() {
+        Some("the massive plane sends over one interface only")
     } else if !live_frames {
         Some("the massive plane needs Linux 6.1")
     } else {
@@ -63,37 +61,37 @@ mod tests {
     use super::*;
     use crate::config::{Config, Role};
 
-    fn server(settings: &str) -> ServerSettings {
-        let text = format!("[server]\ninterface = \"eth0\"\n{settings}");
-        match Config::parse(&text).unwrap().role {
-            Role::Server(server) => server,
-            Role::Client(_) => panic!("{text}"),
-        }
+    fn chosen(settings: &str, rx: StampSource, live_frames: bool) -> anyhow::Result<Choice> {
+        let settings = Config::parse(&format!("[server]\ninterface = \"eth0\"\n{settings}")).unwrap();
+        let Role::Server(server) = &settings.role else { panic!("no server") };
+        choose_on(server, &settings.common, rx, live_frames)
     }
 
     #[test]
     fn the_number_of_clients_decides_unless_somebody_does() {
-        let native = XdpAttachMode::Native;
-        for (settings, rx, mode, live_frames, massive) in [
-            ("", StampSource::XdpSw, native, true, false),
-            ("max-clients = 4096", StampSource::XdpSw, native, true, false),
-            ("max-clients = 4097", StampSource::XdpSw, native, true, true),
-            ("max-clients = 4097", StampSource::XdpHw, native, true, true),
-            ("max-clients = 4097", StampSource::XdpSw, native, false, false),
-            ("max-clients = 4097", StampSource::XdpSw, XdpAttachMode::Generic, true, false),
-            ("max-clients = 4097", StampSource::SocketSw, native, true, false),
-            ("max-clients = 4097\nsync-plane = 'precise'", StampSource::XdpSw, native, true, false),
-            ("sync-plane = 'massive'", StampSource::XdpSw, native, true, true),
+        for (settings, rx, live_frames, massive) in [
+            ("", StampSource::XdpSw, true, false),
+            ("max-clients = 4096", StampSource::XdpSw, true, false),
+            ("max-clients = 4097", StampSource::XdpSw, true, true),
+            ("max-clients = 4097", StampSource::XdpHw, true, true),
+            ("max-clients = 4097", StampSource::XdpSw, false, false),
+            ("max-clients = 4097\nxdp-mode = 'generic'", StampSource::XdpSw, true, false),
+            ("max-clients = 4097\nalso-interface = ['eth1']", StampSource::XdpSw, true, false),
+            ("max-clients = 4097", StampSource::SocketSw, true, false),
+            ("max-clients = 4097\nsync-plane = 'precise'", StampSource::XdpSw, true, false),
+            ("sync-plane = 'massive'", StampSource::XdpSw, true, true),
         ] {
-            let choice = choose_on(&server(settings), rx, mode, live_frames).unwrap();
-            assert_eq!(choice.massive, massive, "{settings} {rx:?} {mode:?} {live_frames}");
+            let choice = chosen(settings, rx, live_frames).unwrap();
+            assert_eq!(choice.massive, massive, "{settings} {rx:?} {live_frames}");
         }
-        for (rx, mode, live_frames) in [
-            (StampSource::SocketSw, native, true),
-            (StampSource::XdpSw, native, false),
-            (StampSource::XdpSw, XdpAttachMode::Generic, true),
+        for (settings, rx, live_frames) in [
+            ("", StampSource::SocketSw, true),
+            ("", StampSource::XdpSw, false),
+            ("xdp-mode = 'generic'", StampSource::XdpSw, true),
+            ("also-interface = ['eth1']", StampSource::XdpSw, true),
         ] {
-            let error = choose_on(&server("sync-plane = 'massive'"), rx, mode, live_frames).unwrap_err();
+            let settings = format!("sync-plane = 'massive'\n{settings}");
+            let error = chosen(&settings, rx, live_frames).unwrap_err();
             assert!(error.to_string().contains("--sync-plane precise"), "{error}");
         }
     }

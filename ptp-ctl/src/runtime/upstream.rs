@@ -1,5 +1,6 @@
 //! The port of a boundary clock that faces its servers, where that is another one than its clients come to.
 
+use super::interfaces::Links;
 use super::plane::Plane;
 use crate::engine::TxToken;
 use crate::net::Sockets;
@@ -10,7 +11,7 @@ pub(super) struct UpstreamPort {
     pub(super) interface: String,
     pub(super) sockets: Sockets<TxToken>,
     pub(super) plane: Option<Plane>,
-    pub(super) link_up: bool,
+    pub(super) links: Links,
 }
 
 impl UpstreamPort {

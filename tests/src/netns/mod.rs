@@ -224,6 +224,11 @@ impl Router {
         Ok(Self { namespace })
     }
 
+    /// The router's namespace.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
     /// Drops every packet to and from `address`, without an ICMP message to anybody.
     pub fn blackhole(&self, address: IpAddr) -> Result<()> {
         self.rules("add", address)
@@ -239,6 +244,7 @@ impl Router {
     pub fn poll_towards(&self, host: &Host, plane: Plane) -> Result<DataPlane> {
         let options = dataplane::Options {
             interface: router_link(plane, host.number),
+            also_interfaces: Vec::new(),
             mode: Mode::Native,
             bpffs: PathBuf::new(),
             nic_stamps: false,

@@ -334,6 +334,7 @@ fn controller() {
     world::enter(namespace.to_str().unwrap());
     let options = dataplane::Options {
         interface: INTERFACE.to_owned(),
+        also_interfaces: Vec::new(),
         mode: Mode::Native,
         bpffs: std::env::var_os(BPFFS).unwrap().into(),
         nic_stamps: false,

@@ -134,6 +134,7 @@ impl Bpffs {
     pub(crate) fn options(&self, mode: Mode) -> Options {
         Options {
             interface: INTERFACE.to_owned(),
+            also_interfaces: Vec::new(),
             mode,
             bpffs: self.path().to_owned(),
             nic_stamps: false,

@@ -56,13 +56,18 @@ fn check_file(args: &Args, file: &Path) -> anyhow::Result<()> {
         Role::Server(_) => "server",
     };
     if args.json {
-        return print_json(
-            &serde_json::json!({ "config": file, "ok": true, "role": role, "interface": interface }),
-        );
+        return print_json(&serde_json::json!({
+            "config": file,
+            "ok": true,
+            "role": role,
+            "interface": interface,
+            "also_interfaces": settings.common.also_interfaces,
+        }));
     }
     print(format_args!(
-        "{}: a {role} on {interface}, no mistake found. `ptp-ctl check {interface}` shows what this machine can do.\n",
-        file.display()
+        "{}: a {role} on {}, no mistake found. `ptp-ctl check {interface}` shows what this machine can do.\n",
+        file.display(),
+        settings.common.interface_names()
     ))?;
     Ok(())
 }

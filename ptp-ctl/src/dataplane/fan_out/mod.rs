@@ -21,7 +21,7 @@ use aya::programs::xdp::{XdpLink, XdpMode};
 use hops::Hops;
 use pacing::{Figures, Pacer, Shared};
 use ptp_common::abi::{Due, NextHop, SERVICE_ANNOUNCE, SERVICE_SYNC, names};
-use routes::Routes;
+pub(super) use routes::Routes;
 use schedule::Schedule;
 use spare::Spare;
 use std::net::IpAddr;
@@ -56,12 +56,13 @@ impl FanOut {
     /// Starts the thread. `program` must be loaded; it is attached to a device of its own, and goes with it.
     pub(super) fn start(
         program: &mut Xdp,
-        ifindex: u32,
+        routes: Routes,
         ethernet: [u8; 6],
         clients: &Clients,
         due: &MapData,
         next_hops: Array<MapData, Plain<NextHop>>,
     ) -> Result<Self, DataPlaneError> {
+        let ifindex = routes.ifindex();
         let spare = Spare::new(ifindex).map_err(|source| DataPlaneError::Spare { source })?;
         let link = program
             .attach_to_if_index(spare.ifindex, XdpMode::Driver)
@@ -81,7 +82,6 @@ impl FanOut {
             figures: Figures::default(),
         });
         let hops = Hops::new(ethernet, next_hops.len());
-        let routes = Routes::new(ifindex)?;
         let pacer = Pacer {
             shared: Arc::clone(&shared),
             program: descriptor,

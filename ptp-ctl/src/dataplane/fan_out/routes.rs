@@ -18,6 +18,7 @@ const RTM_NEWNEIGH: u16 = 28;
 const RTM_DELNEIGH: u16 = 29;
 const RTM_GETNEIGH: u16 = 30;
 const RTA_DST: u16 = 1;
+const RTA_SRC: u16 = 2;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PREFSRC: u16 = 7;
@@ -41,8 +42,10 @@ const IPV4_LENGTH: u8 = 96;
 
 /// What the kernel said, until it says that it has changed.
 #[derive(Debug)]
-pub(super) struct Routes {
+pub(in crate::dataplane) struct Routes {
     ifindex: u32,
+    /// What packets are sent from, whatever the route says; at most one of each family.
+    local: Vec<IpAddr>,
     changes: OwnedFd,
     /// Lengths of the prefixes that there are, of IPv4 as IPv4-mapped.
     lengths: BTreeSet<u8>,
@@ -79,11 +82,13 @@ pub(super) struct Changes {
 }
 
 impl Routes {
-    /// Of one interface of this thread's network namespace.
-    pub(super) fn new(ifindex: u32) -> Result<Self, DataPlaneError> {
+    /// Of one interface of this thread's network namespace. `local`: what packets are sent from, at most one of each family,
+    /// where that is not the route's to say.
+    pub(in crate::dataplane) fn new(ifindex: u32, local: &[IpAddr]) -> Result<Self, DataPlaneError> {
         let changes = subscribe().map_err(DataPlaneError::system("hear of changes of routes"))?;
         let mut routes = Self {
             ifindex,
+            local: local.to_owned(),
             changes,
             lengths: BTreeSet::new(),
             prefixes: HashMap::new(),
@@ -92,6 +97,11 @@ impl Routes {
         routes.read_routes()?;
         routes.read_neighbours()?;
         Ok(routes)
+    }
+
+    /// The interface.
+    pub(super) fn ifindex(&self) -> u32 {
+        self.ifindex
     }
 
     /// The way to a client, if there is one out of our interface.
@@ -103,7 +113,8 @@ impl Routes {
         let key = keys.find(|key| self.prefixes.contains_key(key))?;
         let route = self.prefixes.get_mut(&key)?;
         if *route == Route::Unasked {
-            *route = ask(client, self.ifindex);
+            let local = self.local.iter().find(|address| address.is_ipv4() == client.is_ipv4());
+            *route = ask(client, local.copied(), self.ifindex);
         }
         match *route {
             Route::Out { gateway, source } => Some(Way { neighbour: gateway.unwrap_or(client), source }),
@@ -199,17 +210,23 @@ impl Routes {
     }
 }
 
-/// What the kernel would do with a packet to this client.
-fn ask(client: IpAddr, ifindex: u32) -> Route {
+/// What the kernel would do with a packet to this client, from this address if it is given.
+fn ask(client: IpAddr, local: Option<IpAddr>, ifindex: u32) -> Route {
     let mut question = vec![0; RTMSG_LENGTH];
     question[0] = family(client);
     let value = octets(client);
     question[1] = value.len() as u8 * 8;
     question.extend(netlink::attribute(RTA_DST, &value));
+    if let Some(local) = local {
+        let value = octets(local);
+        question[2] = value.len() as u8 * 8;
+        question.extend(netlink::attribute(RTA_SRC, &value));
+    }
     let Ok(answer) = netlink::ask_route(RTM_GETROUTE, &question) else { return Route::Elsewhere };
     let Some((header, attributes)) = answer.split_at_checked(RTMSG_LENGTH) else { return Route::Elsewhere };
     let out = netlink::find(attributes, RTA_OIF).and_then(netlink::as_u32);
     let source = netlink::find(attributes, RTA_PREFSRC).and_then(|value| address(header[0], value));
+    let source = local.or(source);
     let gateway = netlink::find(attributes, RTA_GATEWAY).and_then(|value| address(header[0], value));
     // An IPv4 route over an IPv6 router: the family, then the address.
     let via =

@@ -3,7 +3,7 @@ use crate::net::{NetError, Ready, SocketConfig, Sockets, TX_STAMP_TIMEOUT_SOFTWA
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use ptp_common::net::Channel;
 use ptp_common::time::{RawStamp, StampSource};
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::time::{sleep, timeout};
 
@@ -18,7 +18,8 @@ const NOWHERE: &str = "255.255.255.255";
 
 fn config(interface: &str) -> SocketConfig {
     SocketConfig {
-        interface: interface.to_owned(),
+        interfaces: vec![interface.to_owned()],
+        local_addresses: Vec::new(),
         dscp: 56,
         ipv4: true,
         ipv6: true,
@@ -346,6 +347,82 @@ fn link_local_peers_are_reached() {
         }
         from.sort_by_key(|(from, _)| *from);
         assert_eq!(from, [(address("10.0.0.2"), Channel::Event), (address("fe80::2"), Channel::Event)]);
+    });
+}
+
+#[test]
+fn of_several_interfaces_no_other_is_heard() {
+    isolated("of_several_interfaces_no_other_is_heard", async || {
+        let peer = Peer::new();
+        ip("link add spare type veth peer name spare2");
+        ip("address add fd00::1/64 dev near nodad");
+        peer.run(|| ip("address add fd00::2/64 dev far nodad"));
+        for (interfaces, heard, unheard) in [(["lo", "spare"], [1, 0], 4), (["lo", "near"], [3, 2], 0)] {
+            let interfaces = interfaces.map(str::to_owned).to_vec();
+            let mut sockets: Sockets<u32> =
+                Sockets::open(&SocketConfig { interfaces, ..config("lo") }).unwrap();
+            peer.run(|| {
+                for to in ["10.0.0.1", "fd00::1"].map(address) {
+                    for port in [319, 320] {
+                        let any = if to.is_ipv4() { "0.0.0.0" } else { "::" };
+                        let socket = UdpSocket::bind((address(any), 0)).unwrap();
+                        socket.send_to(b"payload", (to, port)).unwrap();
+                    }
+                }
+            });
+            sockets.send(address(LO4), Channel::Event, b"ours", None, Instant::now()).unwrap();
+            let all = async {
+                loop {
+                    sockets.ready().await.unwrap();
+                    sockets.take_sent(Instant::now(), |_, _| {});
+                    sockets.receive(|_| {});
+                    let counters = sockets.counters();
+                    let heard = [counters.received_event, counters.received_general];
+                    if heard.iter().sum::<u64>() + counters.other_interface == 5 {
+                        return (heard, counters.other_interface);
+                    }
+                }
+            };
+            assert_eq!(timeout(PATIENCE, all).await.expect("all are counted"), (heard, unheard));
+        }
+    });
+}
+
+#[test]
+fn a_local_address_is_the_only_one() {
+    isolated("a_local_address_is_the_only_one", async || {
+        let peer = Peer::new();
+        ip("address add 192.0.2.1/32 dev lo");
+        let own =
+            |text: &str| SocketConfig { local_addresses: vec![address(text)], ipv6: false, ..config("near") };
+        let mut sockets: Sockets<u32> = Sockets::open(&own("192.0.2.1")).unwrap();
+        let from = peer.run(|| {
+            ip("route add 192.0.2.1 via 10.0.0.1");
+            let socket = UdpSocket::bind(("10.0.0.2", 320)).unwrap();
+            // Nobody has bound that port of another address.
+            socket.connect(("10.0.0.1", 320)).unwrap();
+            socket.send(b"not here").unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            assert_eq!(socket.recv(&mut [0; 8]).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+            drop(socket);
+            let socket = UdpSocket::bind(("10.0.0.2", 320)).unwrap();
+            socket.send_to(b"here", ("192.0.2.1", 320)).unwrap();
+            socket
+        });
+        let mut heard: Vec<u8> = Vec::new();
+        while heard.is_empty() {
+            timeout(PATIENCE, sockets.ready()).await.unwrap().unwrap();
+            sockets.receive(|datagram| heard.extend(datagram.octets));
+        }
+        assert_eq!(heard, b"here");
+        sockets.send(address("10.0.0.2"), Channel::General, b"answer", None, Instant::now()).unwrap();
+        from.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(from.recv_from(&mut [0; 8]).unwrap().1.ip(), address("192.0.2.1"));
+        let error = Sockets::<u32>::open(&own("192.0.2.2")).err().expect("refused");
+        assert!(
+            matches!(error, NetError::NotLocal { .. }) && error.to_string().contains("192.0.2.2"),
+            "{error}"
+        );
     });
 }
 

@@ -68,6 +68,7 @@ impl Ours {
         generator.listen(stage, &link)?;
         let options = Options {
             interface: link.plane.interface().to_owned(),
+            also_interfaces: Vec::new(),
             mode: Mode::Native,
             bpffs: DEFAULT_BPFFS.into(),
             nic_stamps: false,
