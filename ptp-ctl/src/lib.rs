@@ -6,6 +6,7 @@ pub mod config;
 pub mod dataplane;
 pub mod engine;
 pub mod net;
+pub mod process;
 pub mod report;
 pub mod runtime;
 pub mod sim;

@@ -1,14 +1,12 @@
 use super::kernel::Realtime;
 use super::{Clock, ClockError, Kind, Leap, Timescale, clamp_frequency, sys};
+use crate::process::{Capabilities, Capability};
 use nix::time::ClockId;
 use ptp_common::time::{Interval, RawStamp, Timestamp};
 use std::io;
 
 /// The kernel's limit on `timex.freq` (adjtimex(2)): 500 ppm.
 const MAX_FREQUENCY_PPB: f64 = 500_000.0;
-
-/// Number of CAP_SYS_TIME (linux/capability.h).
-const CAP_SYS_TIME: u32 = 25;
 
 /// The system clock, CLOCK_REALTIME.
 #[derive(Debug)]
@@ -24,7 +22,8 @@ impl SystemClock {
     /// # Errors
     /// It is to be `steered`, and the process lacks CAP_SYS_TIME.
     pub fn open(steered: bool) -> Result<Self, ClockError> {
-        if steered && !may_set_time() {
+        // The kernel only answers to a change.
+        if steered && !Capabilities::effective().has(Capability::SysTime) {
             return Err(privilege());
         }
         let state = sys::read_adjustment(ClockId::CLOCK_REALTIME)
@@ -85,15 +84,6 @@ impl Clock for SystemClock {
     fn set_kernel_tai_offset(&mut self, seconds: i32) {
         self.realtime.tai_offset = seconds;
     }
-}
-
-/// Asked of /proc, because the kernel only answers to a change. When /proc does not tell, the first change will.
-fn may_set_time() -> bool {
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok())
-        .is_none_or(|capabilities| capabilities & (1 << CAP_SYS_TIME) != 0)
 }
 
 fn privilege() -> ClockError {

@@ -1,6 +1,6 @@
 //! What can be wrong with settings, and the checks that client and server share.
 
-use super::{Clock, ClockKind, Common, DataPlaneKind, RxTimestamp, XdpAttachMode};
+use super::{Clock, ClockKind, Common, DataPlaneKind, RxTimestamp, User, XdpAttachMode};
 use ptp_common::time::StampSource;
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -196,6 +196,9 @@ pub(super) struct RawCommon<'a> {
     pub(super) run_dir: &'a Path,
     pub(super) management_socket: Option<&'a Path>,
     pub(super) metrics: Option<SocketAddr>,
+    pub(super) realtime_priority: i64,
+    pub(super) lock_memory: bool,
+    pub(super) user: Option<&'a User>,
     pub(super) json: bool,
 }
 
@@ -235,6 +238,14 @@ impl RawCommon<'_> {
                 .map(|path| check.directory("management-socket", path))
                 .transpose()?,
             metrics: self.metrics,
+            realtime_priority: check.range(
+                "realtime-priority",
+                self.realtime_priority,
+                0..=99,
+                "; 0 is ordinary scheduling, 50 is above most of what has real-time priority",
+            )?,
+            lock_memory: self.lock_memory,
+            user: self.user.cloned(),
             json: self.json,
         })
     }

@@ -1,20 +1,21 @@
 //! A client's settings.
 
+mod settings;
+
+pub use settings::ClientSettings;
+
 use super::check::{Checker, RawCommon, is_unicast};
 use super::{
     ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_CHRONY_SOCKET, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR,
-    DataPlaneKind, Local, Profile, Retry, Revert, Role, RxTimestamp, Select, ServerAddress, ServoKind,
-    Settings, Standby, XdpAttachMode,
+    DataPlaneKind, Profile, Retry, Revert, Role, RxTimestamp, Select, ServerAddress, ServoKind, Settings,
+    Standby, User, XdpAttachMode,
 };
-use crate::engine::config::{self as engine, ClientConfig, ServerEntry, ServoConfig};
+use crate::engine::config::ServerEntry;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// How wrong a frequency can be of which nothing is known: as far as cheap oscillators are off, ppb.
-const UNKNOWN_FREQUENCY_PPB: f64 = 100_000.0;
 
 /// Flags of `ptp-ctl client` and keys of `[client]`.
 #[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
@@ -164,6 +165,15 @@ pub struct ClientOptions {
     /// File in which programs find the time and its bound; unless said, beside the socket that `stats` asks, where `now` looks
     #[arg(long, value_name = "FILE")]
     pub time_page: Option<PathBuf>,
+    /// Real-time priority (SCHED_FIFO) of the loop, 0 to 99; 0 = none
+    #[arg(long, value_name = "N", default_value_t = defaults().realtime_priority)]
+    pub realtime_priority: i64,
+    /// Keep all memory of the process in memory
+    #[arg(long)]
+    pub lock_memory: bool,
+    /// User to run as once all is open, with no capabilities but those that are needed on; whoever started it unless said
+    #[arg(long, value_name = "NAME|UID[:GID]")]
+    pub user: Option<User>,
     /// Report as JSON lines on standard output
     #[arg(long)]
     pub json: bool,
@@ -220,6 +230,9 @@ impl Default for ClientOptions {
             time_page: None,
             management_socket: None,
             metrics: None,
+            realtime_priority: 0,
+            lock_memory: false,
+            user: None,
             json: false,
         }
     }
@@ -227,99 +240,6 @@ impl Default for ClientOptions {
 
 fn defaults() -> ClientOptions {
     ClientOptions::default()
-}
-
-/// A client's settings, validated.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ClientSettings {
-    common: Common,
-    /// The servers, in the order given; at least one.
-    pub servers: Vec<ServerEntry>,
-    /// Where the clock's frequency is kept.
-    pub state_dir: PathBuf,
-    /// Where the stamps of every exchange go.
-    pub record: Option<PathBuf>,
-    /// Where programs find the time and its bound.
-    pub time_page: Option<PathBuf>,
-    /// Where chrony takes samples, if it steers the clock.
-    pub chrony_socket: Option<PathBuf>,
-    log_announce_interval: i8,
-    log_sync_interval: i8,
-    log_delay_resp_interval: i8,
-    duration: u32,
-    announce_receipt_timeout: u8,
-    sync_receipt_timeout: u8,
-    wait_to_restore: Duration,
-    max_steps_removed: u16,
-    check_interval: Duration,
-    retry: Retry,
-    select: Select,
-    standby: Standby,
-    switch_slew_ppb: u32,
-    max_variation_ns: u64,
-    delay_asymmetry_ns: i64,
-    max_asymmetry_ns: Option<u64>,
-    servo: ServoKind,
-    first_step_threshold_ns: u64,
-    step_threshold_ns: u64,
-    max_slew_ppb: u32,
-}
-
-impl ClientSettings {
-    /// Addresses of the servers.
-    pub fn addresses(&self) -> Vec<IpAddr> {
-        self.servers.iter().map(|server| server.address).collect()
-    }
-
-    /// What the engine needs, once the machine is known.
-    pub fn engine_config(&self, local: &Local) -> ClientConfig {
-        ClientConfig {
-            port: self.common.port(local),
-            servers: self.servers.clone(),
-            log_announce_interval: self.log_announce_interval,
-            log_sync_interval: self.log_sync_interval,
-            log_delay_resp_interval: self.log_delay_resp_interval,
-            duration: self.duration,
-            announce_receipt_timeout: self.announce_receipt_timeout,
-            sync_receipt_timeout: self.sync_receipt_timeout,
-            wait_to_restore: self.wait_to_restore,
-            max_steps_removed: self.max_steps_removed,
-            check_interval: self.check_interval,
-            retry: match self.retry {
-                Retry::Fast => engine::Retry::Fast,
-                Retry::Telecom => engine::Retry::Telecom,
-            },
-            select: match self.select {
-                Select::Btca => engine::Select::Btca,
-                Select::Priority => engine::Select::Priority,
-            },
-            standby: match self.standby {
-                Standby::Hot => engine::Standby::Hot,
-                Standby::Warm => engine::Standby::Warm,
-            },
-            switch_slew_ppb: self.switch_slew_ppb.into(),
-            max_variation_ns: (self.max_variation_ns > 0).then_some(self.max_variation_ns),
-            delay_asymmetry_ns: self.delay_asymmetry_ns,
-            max_asymmetry_ns: self.max_asymmetry_ns,
-            servo: (!matches!(self.common.clock, super::Clock::None | super::Clock::Chrony)).then_some(
-                ServoConfig {
-                    kind: match self.servo {
-                        ServoKind::Adaptive => engine::ServoKind::Adaptive,
-                        ServoKind::Pi => {
-                            let hardware_stamps = self.common.clock == super::Clock::Phc;
-                            engine::ServoKind::Pi { hardware_stamps }
-                        }
-                    },
-                    first_step_threshold_ns: self.first_step_threshold_ns,
-                    step_threshold_ns: self.step_threshold_ns,
-                    max_slew_ppb: self.max_slew_ppb.into(),
-                    initial_deviation_ppb: UNKNOWN_FREQUENCY_PPB,
-                    initial_frequency_ppb: local.frequency_ppb,
-                    max_frequency_ppb: local.max_frequency_ppb,
-                },
-            ),
-        }
-    }
 }
 
 impl ClientOptions {
@@ -476,6 +396,9 @@ impl ClientOptions {
             run_dir: &self.run_dir,
             management_socket: self.management_socket.as_deref(),
             metrics: self.metrics,
+            realtime_priority: self.realtime_priority,
+            lock_memory: self.lock_memory,
+            user: self.user.as_ref(),
             json: self.json,
         }
     }

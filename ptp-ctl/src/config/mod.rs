@@ -24,7 +24,7 @@ pub use server::{ServerOptions, ServerSettings};
 pub use upstream::{Upstream, UpstreamOptions};
 pub use values::{
     ClockClass, ClockKind, DataPlaneKind, Retry, Revert, RxTimestamp, Select, ServerAddress, ServoKind,
-    Standby, SyncMode, SyncPlane, XdpAttachMode,
+    Standby, SyncMode, SyncPlane, User, XdpAttachMode,
 };
 
 use crate::engine::config::{LocalTimescale, PortConfig};
@@ -180,6 +180,12 @@ pub struct Common {
     pub management_socket: Option<PathBuf>,
     /// Where metrics are served over HTTP.
     pub metrics: Option<SocketAddr>,
+    /// Of the loop, and of the thread that sends for the massive plane; 0: ordinary scheduling.
+    pub realtime_priority: u8,
+    /// Nothing of the process is swapped out.
+    pub lock_memory: bool,
+    /// Whom to run as once all is open; `None`: whoever started it.
+    pub user: Option<User>,
     /// Reports as JSON lines on standard output.
     pub json: bool,
 }

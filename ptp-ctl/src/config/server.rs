@@ -3,7 +3,8 @@
 use super::check::{Checker, RawCommon};
 use super::{
     ClockClass, ClockKind, Common, ConfigError, DEFAULT_BPFFS, DEFAULT_RUN_DIR, DataPlaneKind, Local,
-    Profile, Role, RxTimestamp, Settings, SyncMode, SyncPlane, Upstream, UpstreamOptions, XdpAttachMode,
+    Profile, Role, RxTimestamp, Settings, SyncMode, SyncPlane, Upstream, UpstreamOptions, User,
+    XdpAttachMode,
 };
 use crate::engine::config::{AutoQuality, Policy, ServerConfig};
 use crate::engine::server::Prefix;
@@ -136,6 +137,16 @@ pub struct ServerOptions {
     /// and nobody is asked who they are
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,
+    /// Real-time priority (SCHED_FIFO) of the loop, and of the thread that sends for the massive plane, 0 to 99; 0 = none for the
+    /// loop, and the lowest for that thread where it is permitted
+    #[arg(long, value_name = "N", default_value_t = defaults().realtime_priority)]
+    pub realtime_priority: i64,
+    /// Keep all memory of the process in memory
+    #[arg(long)]
+    pub lock_memory: bool,
+    /// User to run as once all is open, with no capabilities but those that are needed on; whoever started it unless said
+    #[arg(long, value_name = "NAME|UID[:GID]")]
+    pub user: Option<User>,
     /// Report as JSON lines on standard output
     #[arg(long)]
     pub json: bool,
@@ -183,6 +194,9 @@ impl Default for ServerOptions {
             run_dir: DEFAULT_RUN_DIR.into(),
             management_socket: None,
             metrics: None,
+            realtime_priority: 0,
+            lock_memory: false,
+            user: None,
             json: false,
         }
     }
@@ -338,6 +352,9 @@ impl ServerOptions {
             run_dir: &self.run_dir,
             management_socket: self.management_socket.as_deref(),
             metrics: self.metrics,
+            realtime_priority: self.realtime_priority,
+            lock_memory: self.lock_memory,
+            user: self.user.as_ref(),
             json: self.json,
         }
     }

@@ -73,6 +73,27 @@ fn how_servers_are_chosen_and_asked() {
     assert_eq!(engine.max_variation_ns, None);
 }
 
+/// Both roles have them, as keys and as flags.
+#[test]
+fn how_the_process_runs() {
+    for table in [CLIENT, SERVER] {
+        let plain = Config::parse(table).unwrap().common;
+        assert_eq!((plain.realtime_priority, plain.lock_memory, plain.user), (0, false, None));
+        for (user, expected) in [
+            ("ptp", User::Name("ptp".to_owned())),
+            ("33", User::Number { uid: 33, gid: None }),
+            ("33:0", User::Number { uid: 33, gid: Some(0) }),
+        ] {
+            let text = format!("{table}realtime-priority = 99\nlock-memory = true\nuser = \"{user}\"\n");
+            let common = Config::parse(&text).unwrap().common;
+            assert_eq!(
+                (common.realtime_priority, common.lock_memory, common.user),
+                (99, true, Some(expected))
+            );
+        }
+    }
+}
+
 #[test]
 fn measure_only_has_no_servo() {
     let settings = Config::parse(&format!("{CLIENT}clock = \"none\"\n")).unwrap();
@@ -120,6 +141,7 @@ fn wrong_values_are_named() {
         ("first-step-threshold = -1", "client.first-step-threshold = -1: must be 0 to"),
         ("step-threshold = -1", "client.step-threshold = -1: must be 0 to"),
         ("dscp = 64", "client.dscp = 64: must be 0 to 63"),
+        ("realtime-priority = 100", "client.realtime-priority = 100: must be 0 to 99"),
         ("bpffs = \"bpf\"", "client.bpffs = \"bpf\": must be an absolute path"),
         ("run-dir = \"\"", "client.run-dir = \"\": must be an absolute path"),
         ("virtual-offset = 1", "client.virtual-offset = 1: only a virtual clock"),
@@ -149,6 +171,7 @@ fn wrong_values_are_named() {
         ("max-rate = 0", "server.max-rate = 0: must be 1 to"),
         ("max-client-rate = -1", "server.max-client-rate = -1: must be 1 to"),
         ("dscp = 64", "server.dscp = 64: must be 0 to 63"),
+        ("realtime-priority = -1", "server.realtime-priority = -1: must be 0 to 99"),
     ];
     for (line, expected) in server_cases {
         let message = Config::parse(&format!("{SERVER}{line}\n")).unwrap_err().to_string();
@@ -259,6 +282,8 @@ fn toml_errors_show_the_line() {
         ("[client]\nserver = [\"10.0.1\"]\n", "line 2", "\"10.0.1\" is no IPv4 or IPv6 address"),
         ("[client]\nserver = [\"10.0.1.2@x\"]\n", "line 2", "\"x\" is no priority"),
         ("[master]\n", "line 1", "unknown field `master`"),
+        ("[server]\nuser = \"ptp:ptp\"\n", "line 2", "\"ptp:ptp\" is no user"),
+        ("[server]\nuser = \"1:x\"\n", "line 2", "UID or UID:GID"),
         ("[server\n", "line 1", ""),
     ] {
         let message = Config::parse(text).unwrap_err().to_string();
@@ -321,6 +346,7 @@ fn a_server_with_servers_is_a_boundary_clock() {
     for (lines, expected) in [
         ("upstream = 7", "a list of servers, such as"),
         ("[server.upstream]\nserver = [\"10.0.1.2\"]\nclock = \"phc\"", "line 5: server.upstream.clock"),
+        ("[server.upstream]\nserver = [\"10.0.1.2\"]\nuser = \"ptp\"", "line 5: server.upstream.user"),
         ("[server.upstream]\nserver = [\"10.0.1.2\"]\nduration = 1", "line 5: server.upstream.duration = 1"),
         ("[server.upstream]\nserver = [\"10.0.1.2\"]\nholdover = 1", "unknown field `holdover`"),
         ("holdover-limit = 0", "line 3: server.holdover-limit = 0: must be 1 to"),

@@ -111,8 +111,17 @@ impl UpstreamOptions {
 
 /// Settings of the one clock, domain and process are those of the server.
 fn of_the_clock(check: &Checker, client: &ClientOptions) -> Result<(), ConfigError> {
-    let plain = ClientOptions::default();
-    for (key, differs) in [
+    for (key, differs) in for_both_sides(client, &ClientOptions::default()) {
+        if differs {
+            return Err(check.error(key, "…", "is for both sides: set it in [server]"));
+        }
+    }
+    Ok(())
+}
+
+/// Keys that are only the server's, and whether a client has another value than a plain one.
+pub(super) fn for_both_sides(client: &ClientOptions, plain: &ClientOptions) -> [(&'static str, bool); 15] {
+    [
         ("profile", client.profile != plain.profile),
         ("domain", client.domain != plain.domain),
         ("sdo-id", client.sdo_id != plain.sdo_id),
@@ -124,13 +133,11 @@ fn of_the_clock(check: &Checker, client: &ClientOptions) -> Result<(), ConfigErr
         ("run-dir", client.run_dir != plain.run_dir),
         ("management-socket", client.management_socket != plain.management_socket),
         ("metrics", client.metrics != plain.metrics),
+        ("realtime-priority", client.realtime_priority != plain.realtime_priority),
+        ("lock-memory", client.lock_memory != plain.lock_memory),
+        ("user", client.user != plain.user),
         ("json", client.json != plain.json),
-    ] {
-        if differs {
-            return Err(check.error(key, "…", "is for both sides: set it in [server]"));
-        }
-    }
-    Ok(())
+    ]
 }
 
 /// A list or a table.

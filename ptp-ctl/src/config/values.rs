@@ -332,6 +332,51 @@ impl fmt::Display for ClockClass {
     }
 }
 
+/// Whom to run as: a name, `UID` or `UID:GID`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum User {
+    /// By name.
+    Name(String),
+    /// By number.
+    Number {
+        /// The user's.
+        uid: u32,
+        /// The group's; without one, that which the user has.
+        gid: Option<u32>,
+    },
+}
+
+/// A text is no [`User`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no user: write a name, or numbers: UID or UID:GID")]
+pub struct UserError(String);
+
+impl FromStr for User {
+    type Err = UserError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || UserError(text.to_owned());
+        let number = |digits: &str| digits.parse().map_err(|_| error());
+        let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
+        if user.starts_with(|c: char| c.is_ascii_digit()) {
+            return Ok(Self::Number { uid: number(user)?, gid: group.map(number).transpose()? });
+        }
+        if user.is_empty() || group.is_some() || text.contains(char::is_whitespace) {
+            return Err(error());
+        }
+        Ok(Self::Name(user.to_owned()))
+    }
+}
+
+impl TryFrom<String> for User {
+    type Error = UserError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 /// `ADDR` or `ADDR@PRIORITY`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

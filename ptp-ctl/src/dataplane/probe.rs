@@ -6,33 +6,22 @@ pub use super::object::is_embedded;
 use super::error::DataPlaneError;
 use super::options::Interface;
 use super::{holder, netlink, pins};
+use crate::process::{Capabilities, Capability};
 use std::fs;
 use std::path::Path;
 
 const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 const TIMESTAMP_KFUNC: &[u8] = b"\0bpf_xdp_metadata_rx_timestamp\0";
 
-// linux/capability.h
-const CAP_NET_ADMIN: u32 = 12;
-const CAP_SYS_ADMIN: u32 = 21;
-/// Without it the verifier takes no variable offset into a packet.
-const CAP_PERFMON: u32 = 38;
-const CAP_BPF: u32 = 39;
-
 /// What loading and attaching needs and this thread has not, by name.
 pub fn missing_capabilities() -> Vec<&'static str> {
-    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let effective = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
-        // Unknown: let the kernel decide.
-        .unwrap_or(u64::MAX);
-    let has = |capability: u32| effective & (1_u64 << capability | 1 << CAP_SYS_ADMIN) != 0;
-    [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON"), (CAP_NET_ADMIN, "CAP_NET_ADMIN")]
+    let effective = Capabilities::effective();
+    let has = |capability| effective.has(capability) || effective.has(Capability::SysAdmin);
+    // Without CAP_PERFMON the verifier takes no variable offset into a packet.
+    [Capability::Bpf, Capability::Perfmon, Capability::NetAdmin]
         .into_iter()
-        .filter(|&(capability, _)| !has(capability))
-        .map(|(_, name)| name)
+        .filter(|&capability| !has(capability))
+        .map(Capability::name)
         .collect()
 }
 

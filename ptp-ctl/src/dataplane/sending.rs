@@ -29,9 +29,9 @@ impl DataPlane {
         })
     }
 
-    /// Sends Sync and Announce to whoever is granted them, from now on, as [`Self::serve`] has them: out of the first
-    /// interface, whose Ethernet address is `ethernet`, and from `local` addresses where there are any.
-    pub fn start_fan_out(&mut self, ethernet: [u8; 6], local: &[IpAddr]) -> Result<(), DataPlaneError> {
+    /// Opens all that it takes to send Sync and Announce, as [`Self::serve`] has them, out of the first interface, whose Ethernet
+    /// address is `ethernet`, and from `local` addresses where there are any.
+    pub fn open_fan_out(&mut self, ethernet: [u8; 6], local: &[IpAddr]) -> Result<(), DataPlaneError> {
         Feature::FanOut.check()?;
         let next_hops =
             self.maps.next_hops.take().ok_or_else(|| {
@@ -40,19 +40,25 @@ impl DataPlane {
         let ifindex = self.hooks.first().map_or(0, |hook| hook.interface.index);
         let routes = Routes::new(ifindex, local)?;
         let (clients, due) = (&self.maps.clients, &self.maps.due);
-        let start = |program: &mut Xdp| FanOut::start(program, routes, ethernet, clients, due, next_hops);
+        let open = |program: &mut Xdp| FanOut::open(program, routes, ethernet, clients, due, next_hops);
         let mut fan_out = match &mut self.hold {
-            Hold::Own(loaded) => start(loaded.fan_out()?)?,
+            Hold::Own(loaded) => open(loaded.fan_out()?)?,
             Hold::Pinned { pins, .. } => {
                 let path = pins.fan_out();
                 let mut program =
                     Xdp::from_pin(&path, XdpAttachType::Interface).map_err(pin_error("open", &path))?;
-                start(&mut program)?
+                open(&mut program)?
             }
         };
         self.resume(&mut fan_out)?;
         self.fan_out = Some(fan_out);
         Ok(())
+    }
+
+    /// Sends Sync and Announce to whoever is granted them, from now on. The thread that does has this thread's user and real-time
+    /// priority, which is told; `None` unless all is open for it.
+    pub fn run_fan_out(&mut self) -> Result<Option<u8>, DataPlaneError> {
+        self.fan_out.as_mut().map(FanOut::run).transpose()
     }
 
     /// Sends an Announce to everyone who is granted it, before any other Sync or Announce.

@@ -50,9 +50,28 @@ pub struct Setup {
     pub rx_timestamp_reason: Option<String>,
     /// Who stamps what goes out.
     pub tx_timestamp_source: &'static str,
+    /// How the process runs.
+    pub process: ProcessStatus,
     /// What only a server has.
     #[serde(flatten)]
     pub server: Option<ServerStart>,
+}
+
+/// How the process runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct ProcessStatus {
+    /// Whom it runs as; a number where that has no name.
+    pub user: String,
+    /// The same as a number.
+    pub uid: u32,
+    /// The capabilities that it has kept as the user that `user` names; none without: it has those that it was started with.
+    pub capabilities: Option<Vec<&'static str>>,
+    /// Priority of the loop under SCHED_FIFO; 0: ordinary scheduling.
+    pub realtime_priority: u8,
+    /// The same of the thread that sends for the massive plane, 0 where it is not permitted one; none without that plane.
+    pub fan_out_realtime_priority: Option<u8>,
+    /// Nothing of it is swapped out.
+    pub memory_locked: bool,
 }
 
 /// Who sends a server's messages.
@@ -95,8 +114,24 @@ impl fmt::Display for Start {
                 ", Sync from the {sync_plane} plane ({sync_plane_reason}), Delay_Resp from {delay_resp_plane}"
             )?;
         }
+        let process = &setup.process;
+        if let Some(capabilities) = &process.capabilities {
+            write!(f, ", as {} with {}", process.user, capabilities_text(capabilities.iter().copied()))?;
+        }
+        if process.realtime_priority > 0 {
+            write!(f, ", real-time priority {}", process.realtime_priority)?;
+        }
+        if process.memory_locked {
+            f.write_str(", memory locked")?;
+        }
         Ok(())
     }
+}
+
+/// Those that were kept.
+pub(super) fn capabilities_text<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    if names.is_empty() { "no capability".to_owned() } else { names.join(" and ") }
 }
 
 /// The clock's distance from the truth, where that is known: the line "clock".

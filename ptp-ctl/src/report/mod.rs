@@ -16,7 +16,7 @@ pub use document::{
     ClockStatus, CounterSet, Counters, Document, PinnedCounters, PinnedDocument, RoleStatus,
     SystemClockStatus, UpstreamCounters, VERSION,
 };
-pub use line::{ClockReading, ServerStart, Setup, Start};
+pub use line::{ClockReading, ProcessStatus, ServerStart, Setup, Start};
 pub use page::page;
 pub use sink::Sink;
 

@@ -31,6 +31,7 @@ fn start() -> Start {
         rx_timestamp_source: "xdp-sw",
         rx_timestamp_reason: None,
         tx_timestamp_source: "socket-sw",
+        process: ProcessStatus { user: "root".to_owned(), ..ProcessStatus::default() },
         server: None,
     };
     Start { setup, clock: "virtual" }
@@ -86,6 +87,8 @@ fn lines_are_what_the_documentation_says() {
             json!({"type": "start", "time_ns": 1, "role": "client", "interface": "eth0",
                 "also_interfaces": ["eth1"], "local_addresses": ["192.0.2.1"], "data_plane": "xdp",
                 "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "rx_timestamp_reason": null, "tx_timestamp_source": "socket-sw",
+                "process": {"user": "root", "uid": 0, "capabilities": null, "realtime_priority": 0,
+                    "fan_out_realtime_priority": null, "memory_locked": false},
                 "clock": "virtual"}),
             json!({"type": "event", "time_ns": 2, "event": "unusable", "server": "10.0.1.2",
                 "reason": "announce_timeout", "detail": null}),
@@ -162,6 +165,8 @@ fn client_document() {
         json!({"version": 1, "running": true, "time_ns": 9, "role": "client", "interface": "eth0",
                 "also_interfaces": ["eth1"], "local_addresses": ["192.0.2.1"], "data_plane": "xdp",
             "xdp_mode": "native", "rx_timestamp_source": "xdp-sw", "rx_timestamp_reason": null, "tx_timestamp_source": "socket-sw",
+            "process": {"user": "root", "uid": 0, "capabilities": null, "realtime_priority": 0,
+                "fan_out_realtime_priority": null, "memory_locked": false},
             "clock": {"kind": "virtual", "frequency_ppb": 1.5, "true_error_ns": -2.5},
             "system_clock": null,
             "state": "free-running", "selected_server": null, "offset_ns": null, "path_delay_ns": null,

@@ -54,6 +54,8 @@ impl Drift {
             fs::create_dir_all(directory)?;
         }
         let temporary = self.path.with_extension("tmp");
+        // Of one that was killed, perhaps as another user.
+        let _ = fs::remove_file(&temporary);
         fs::write(&temporary, format!("{ppb:.3}\n"))?;
         fs::rename(&temporary, &self.path)
     }

@@ -12,6 +12,7 @@ mod interfaces;
 mod management;
 mod notify;
 mod plane;
+mod process;
 mod questions;
 mod reload;
 mod role;

@@ -181,13 +181,18 @@ impl Plane {
         self.judge(told);
     }
 
-    /// Lets the data plane send Sync and Announce, if that is its part; what they say must have been told before.
-    pub(super) fn start_fan_out(&mut self) -> anyhow::Result<()> {
+    /// Opens what the data plane needs to send Sync and Announce, if that is its part.
+    pub(super) fn open_fan_out(&mut self) -> anyhow::Result<()> {
         if self.is_massive() {
             let Common { interface, local_addresses, .. } = &self.common;
-            self.data_plane.start_fan_out(interface_mac(interface)?, local_addresses)?;
+            self.data_plane.open_fan_out(interface_mac(interface)?, local_addresses)?;
         }
         Ok(())
+    }
+
+    /// Lets it send them; what they say must have been told before. The real-time priority with which it does.
+    pub(super) fn run_fan_out(&mut self) -> anyhow::Result<Option<u8>> {
+        Ok(self.data_plane.run_fan_out()?)
     }
 
     /// The data plane sends Sync and Announce.

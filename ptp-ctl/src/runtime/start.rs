@@ -10,6 +10,7 @@ use super::http;
 use super::interfaces::{self, Links};
 use super::management::ManagementSocket;
 use super::plane::Plane;
+use super::process::{Conduct, needed};
 use super::reload::Reload;
 use super::role::Role;
 use super::second_clock::SecondClock;
@@ -25,7 +26,7 @@ use crate::dataplane::Grant;
 use crate::engine::Instant;
 use crate::engine::config::LocalTimescale;
 use crate::net::{NetError, SocketConfig, Sockets, TimestampingInfo, interface_mac, timestamping};
-use crate::report::{Reporter, ServerStart, Setup, Sink, Start};
+use crate::report::{ProcessStatus, Reporter, ServerStart, Setup, Sink, Start};
 use anyhow::Context;
 use ptp_common::time::StampSource;
 use ptp_common::wire::{ClockIdentity, PortIdentity};
@@ -44,6 +45,7 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
     interfaces::check(common)?;
     let path = control::path(&common.run_dir, interface)?;
     refuse_if_running(common)?;
+    let conduct = Conduct::prepare(common, role, source.as_ref())?;
     let stamps = timestamping(interface)?;
     let sources = source::choose(common)?;
     warn_without_address(common, role)?;
@@ -66,6 +68,7 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
         false => None,
     };
     let other = other.map(|upstream| OtherPort::open(upstream, turn.instant)).transpose()?;
+    let nic_stamps = sources.rx.is_hardware() || other.as_ref().is_some_and(|other| other.nic_stamps);
     // A boundary clock's client steers the clock of the NIC that its packets come to.
     let first = other.as_ref().map_or(&stamps, |other| &other.stamps);
     let mut clock = open_clock(common, role, first)?;
@@ -99,6 +102,8 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
         rx_timestamp_source: sources.rx.name(),
         rx_timestamp_reason: sources.reason,
         tx_timestamp_source: sources.tx.name(),
+        // Until all is open.
+        process: ProcessStatus::default(),
         server: sync_plane.map(|choice| ServerStart {
             sync_plane: if massive { "massive" } else { "precise" },
             sync_plane_reason: choice.reason,
@@ -177,11 +182,13 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
     driver.tell_tai_offset(tai_offset);
     driver.refresh_kernel_clock();
     if let Some(plane) = &mut driver.plane {
-        plane.start_fan_out()?;
+        plane.open_fan_out()?;
     }
     if let Some(address) = common.metrics {
         driver.control.listen_http(http::bind(address)?);
     }
+    let needed = needed(common, role, massive, nic_stamps);
+    driver.start.setup.process = conduct.settle(common, needed, driver.plane.as_mut())?;
     Ok(driver)
 }
 
@@ -221,6 +228,7 @@ pub(super) fn warn_without_family(common: &Common, client: &ClientSettings) -> a
 struct OtherPort {
     port: UpstreamPort,
     stamps: TimestampingInfo,
+    nic_stamps: bool,
 }
 
 impl OtherPort {
@@ -245,7 +253,7 @@ impl OtherPort {
             plane,
             links: Links::of(common.interfaces())?,
         };
-        Ok(Self { port, stamps })
+        Ok(Self { port, stamps, nic_stamps: sources.rx.is_hardware() })
     }
 }
 

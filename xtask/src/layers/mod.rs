@@ -40,19 +40,20 @@ const ROOMS: &[RoomRule] = &[
     RoomRule {
         crate_directory: "ptp-ctl",
         room: "cli",
-        may_import: &["runtime", "config", "dataplane", "net", "clock", "report", "sim", "engine"],
+        may_import: &["runtime", "config", "dataplane", "net", "clock", "report", "sim", "engine", "process"],
     },
     RoomRule {
         crate_directory: "ptp-ctl",
         room: "runtime",
-        may_import: &["config", "dataplane", "net", "clock", "report", "engine"],
+        may_import: &["config", "dataplane", "net", "clock", "report", "engine", "process"],
     },
     RoomRule { crate_directory: "ptp-ctl", room: "report", may_import: &["engine"] },
     RoomRule { crate_directory: "ptp-ctl", room: "sim", may_import: &["engine", "config"] },
     RoomRule { crate_directory: "ptp-ctl", room: "config", may_import: &["engine"] },
-    RoomRule { crate_directory: "ptp-ctl", room: "dataplane", may_import: &[] },
+    RoomRule { crate_directory: "ptp-ctl", room: "dataplane", may_import: &["process"] },
     RoomRule { crate_directory: "ptp-ctl", room: "net", may_import: &[] },
-    RoomRule { crate_directory: "ptp-ctl", room: "clock", may_import: &[] },
+    RoomRule { crate_directory: "ptp-ctl", room: "clock", may_import: &["process"] },
+    RoomRule { crate_directory: "ptp-ctl", room: "process", may_import: &[] },
     RoomRule { crate_directory: "ptp-ctl", room: "engine", may_import: &[] },
 ];
 

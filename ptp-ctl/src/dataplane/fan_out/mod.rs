@@ -15,6 +15,7 @@ use super::events;
 use super::mapping::Mapping;
 use super::maps::access;
 use super::pod::Plain;
+use crate::process;
 use aya::maps::{Array, MapData};
 use aya::programs::Xdp;
 use aya::programs::xdp::{XdpLink, XdpMode};
@@ -39,7 +40,11 @@ const MOST_ASKED: usize = 1000;
 /// Everything that sends.
 pub(super) struct FanOut {
     shared: Arc<Shared>,
+    /// Until the thread has it.
+    pacer: Option<Pacer>,
     thread: Option<JoinHandle<()>>,
+    /// The thread's.
+    realtime_priority: u8,
     routes: Routes,
     hops: Hops,
     next_hops: Array<MapData, Plain<NextHop>>,
@@ -53,8 +58,8 @@ pub(super) struct FanOut {
 }
 
 impl FanOut {
-    /// Starts the thread. `program` must be loaded; it is attached to a device of its own, and goes with it.
-    pub(super) fn start(
+    /// Opens all that the thread needs. `program` must be loaded; it is attached to a device of its own, and goes with it.
+    pub(super) fn open(
         program: &mut Xdp,
         routes: Routes,
         ethernet: [u8; 6],
@@ -89,14 +94,34 @@ impl FanOut {
             due: Mapping::of(due, names::DUE, size_of::<Due>())?,
             clients: clients.touch(),
         };
-        let thread = std::thread::Builder::new()
-            .name("fan-out".to_owned())
-            .spawn(move || {
-                spare::take_precedence();
+        Ok(Self {
+            shared,
+            pacer: Some(pacer),
+            thread: None,
+            realtime_priority: 0,
+            routes,
+            hops,
+            next_hops,
+            seconds: 0,
+            no_way: 0,
+            link,
+            spare,
+        })
+    }
+
+    /// Starts the thread, with this thread's user and real-time priority; that.
+    pub(super) fn run(&mut self) -> Result<u8, DataPlaneError> {
+        if let Some(pacer) = self.pacer.take() {
+            let thread = std::thread::Builder::new().name("fan-out".to_owned()).spawn(move || {
+                // It has all open that it needs.
+                process::renounce();
                 pacer.run();
-            })
-            .map_err(DataPlaneError::system("start the thread that sends Sync and Announce"))?;
-        Ok(Self { shared, thread: Some(thread), routes, hops, next_hops, seconds: 0, no_way: 0, link, spare })
+            });
+            let error = DataPlaneError::system("start the thread that sends Sync and Announce");
+            self.thread = Some(thread.map_err(error)?);
+            self.realtime_priority = process::precedence();
+        }
+        Ok(self.realtime_priority)
     }
 
     /// Sends a service to the client at `index` from now on; the number of its next hop.

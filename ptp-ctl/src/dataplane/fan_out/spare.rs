@@ -1,4 +1,4 @@
-//! What the fan-out asks of the kernel besides frames: precedence for its thread, and a device that holds its program.
+//! A device that holds the fan-out's program.
 //!
 //! A program that is attached somewhere runs on live frames without the pause of 25 ms in which the kernel otherwise makes
 //! it known to all CPUs.
@@ -37,16 +37,4 @@ impl Spare {
         let ifindex = nix::net::if_::if_nametoindex(name.as_str())?;
         Ok(Self { file, ifindex })
     }
-}
-
-/// Lets this thread run when its time has come, before all that is not urgent. Without the privilege it runs like others.
-pub(super) fn take_precedence() {
-    let parameter = libc::sched_param { sched_priority: 1 };
-    // SAFETY: reads one `sched_param`; 0 is the calling thread.
-    let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameter) };
-    if let Err(error) = Errno::result(set) {
-        tracing::info!(%error, "Sync and Announce are sent without real-time priority");
-    }
-    // SAFETY: no pointers; the shortest slack that there is, for this thread only.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64) };
 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::line::capabilities_text;
 use super::words::{age, list, rate, text, time, words};
 use serde_json::Value;
 use std::fmt::Write;
@@ -20,6 +21,7 @@ pub fn page(document: &Value, now_ns: u64) -> String {
         _ => server(&mut page, document),
     }
     stamps(&mut page, document);
+    process(&mut page, document);
     events(&mut page, document, now_ns);
     page
 }
@@ -141,6 +143,31 @@ fn stamps(page: &mut String, document: &Value) {
     let planes = (document["sync_plane"].as_str(), document["delay_resp_plane"].as_str());
     if let (Some(sync), Some(delay_resp)) = planes {
         let _ = write!(page, ", Sync from the {sync} plane, Delay_Resp from {delay_resp}");
+    }
+    page.push_str(".\n");
+}
+
+fn process(page: &mut String, document: &Value) {
+    let process = &document["process"];
+    let _ = write!(page, "It runs as {}", text(&process["user"]));
+    if let Some(names) = process["capabilities"].as_array() {
+        let _ = write!(page, " with {}", capabilities_text(names.iter().map(text)));
+    }
+    match process["realtime_priority"].as_u64() {
+        Some(0) | None => {}
+        Some(priority) => {
+            let _ = write!(page, ", with real-time priority {priority}");
+        }
+    }
+    match process["fan_out_realtime_priority"].as_u64() {
+        None => {}
+        Some(0) => page.push_str(", what sends for the massive plane without real-time priority"),
+        Some(priority) => {
+            let _ = write!(page, ", what sends for the massive plane with real-time priority {priority}");
+        }
+    }
+    if process["memory_locked"] == true {
+        page.push_str(", its memory locked");
     }
     page.push_str(".\n");
 }

@@ -15,6 +15,8 @@ fn a_client() {
         "role": "client", "interface": "eth0", "data_plane": "xdp", "xdp_mode": "native", "rx_timestamp_source": "xdp-sw",
         "rx_timestamp_reason": null, "tx_timestamp_source": "socket-sw",
         "clock": {"kind": "system", "frequency_ppb": -18_342.14},
+        "process": {"user": "ptp", "uid": 999, "capabilities": ["CAP_NET_ADMIN", "CAP_SYS_TIME"], "realtime_priority": 50,
+            "fan_out_realtime_priority": null, "memory_locked": true},
         "state": "locked", "selected_server": "10.0.1.2", "offset_ns": 400.0, "path_delay_ns": 61_230.0,
         "estimated_offset_ns": -120.4, "bound_ns": 850.0, "asymmetry_bound_ns": 61_000.0,
         "servers": [
@@ -44,6 +46,7 @@ The path takes 61.2 us. The clock is steered by -18342.1 ppb.
   grants: Announce every 2 s, 210 s left; Sync 8/s, 210 s left; Delay_Resp denied
 
 Data plane xdp (native), RX stamps xdp-sw, TX stamps socket-sw.
+It runs as ptp with CAP_NET_ADMIN and CAP_SYS_TIME, with real-time priority 50, its memory locked.
 
 Last events:
         30 s ago  state  servo_locked  locked
@@ -68,9 +71,13 @@ fn a_server_of_many() {
     let clients =
         vec![json!({"address": "10.0.9.9", "port_identity": "02-1", "grants": grants()}); LISTED_CLIENTS + 3];
     let document = json!({"role": "server", "interface": "eth0", "ptp_timescale": false, "current_utc_offset": null,
-        "clock_class": 248, "totals": {"clients": 1_000}, "clients": clients});
+        "clock_class": 248, "totals": {"clients": 1_000}, "clients": clients,
+        "process": {"user": "root", "uid": 0, "capabilities": null, "realtime_priority": 0, "fan_out_realtime_priority": 1,
+            "memory_locked": false}});
     let page = page(&document, NOW);
     let first = "eth0 is a server of 1000 clients, clock class 248, a timescale of its own: the kernel does not know TAI - UTC.\n";
     assert!(page.starts_with(first), "{page}");
     assert!(page.contains("\n… and 980 more: "), "{page}");
+    let runs = "It runs as root, what sends for the massive plane with real-time priority 1.\n";
+    assert!(page.contains(runs), "{page}");
 }
