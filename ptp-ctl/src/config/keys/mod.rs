@@ -167,6 +167,8 @@ fn show_table(shown: &mut String, role: RoleName, profile: Profile, given: &Tabl
     let _ = writeln!(shown, "[{}]", role.name());
     for key in role.keys(profile) {
         let _ = match (given.get(&key.name), &key.default) {
+            // Below.
+            (Some(Value::Table(_)), _) => Ok(()),
             (Some(value), _) => writeln!(shown, "{} = {value}", key.name),
             (None, Some(value)) if effective && key.of_profile => {
                 writeln!(shown, "{} = {value}  # profile {}", key.name, profile.name())
@@ -175,5 +177,13 @@ fn show_table(shown: &mut String, role: RoleName, profile: Profile, given: &Tabl
             (None, None) if effective => writeln!(shown, "# {} is not set", key.name),
             (None, _) => Ok(()),
         };
+    }
+    if let Some(Value::Table(upstream)) = given.get("upstream") {
+        let _ = writeln!(shown, "\n[{}.upstream]", role.name());
+        for Key { name, .. } in RoleName::Client.keys(profile) {
+            if let Some(value) = upstream.get(&name) {
+                let _ = writeln!(shown, "{name} = {value}");
+            }
+        }
     }
 }
