@@ -131,6 +131,12 @@ pub fn lock_memory() -> Result<(), ProcessError> {
     mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE).map_err(refused)
 }
 
+/// For a thread that has all it needs open, and whom nobody waits for.
+pub fn stand_back() {
+    yield_precedence();
+    renounce();
+}
+
 /// Leaves this thread no capability but that for what it allocates, where memory is locked: for one that has all it needs open. No
 /// thread of a process may do so before the process changes its user, which all threads do together.
 pub fn renounce() {

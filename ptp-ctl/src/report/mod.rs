@@ -101,6 +101,14 @@ impl Reporter {
         Self { record, ..self }
     }
 
+    /// Lets the lines be written, by threads that do `first` before anything else.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn run(&mut self, first: fn()) -> std::io::Result<()> {
+        self.sink.iter_mut().chain(&mut self.record).try_for_each(|sink| sink.run(first))
+    }
+
     /// The controller runs. `time_ns` is CLOCK_REALTIME here and below.
     pub fn start(&mut self, time_ns: u64, start: &Start) {
         match &mut self.sink {

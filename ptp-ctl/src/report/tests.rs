@@ -19,6 +19,12 @@ impl Write for Shared {
     }
 }
 
+fn writing(writer: impl Write + Send + 'static) -> Reporter {
+    let mut reporter = Reporter::new(Some(Sink::new(writer)));
+    reporter.run(|| ()).unwrap();
+    reporter
+}
+
 fn start() -> Start {
     let setup = Setup {
         role: "client",
@@ -73,7 +79,7 @@ const STAMPS: client::Stamps = client::Stamps {
 #[test]
 fn lines_are_what_the_documentation_says() {
     let written = Shared::default();
-    let mut reporter = Reporter::new(Some(Sink::new(written.clone()).unwrap()));
+    let mut reporter = writing(written.clone());
     reporter.start(1, &start());
     reporter.event(2, event(Kind::Unusable));
     reporter.sample(3, &sample(-12.5, true));
@@ -121,7 +127,7 @@ fn a_closed_output_is_noticed() {
             Ok(())
         }
     }
-    let mut reporter = Reporter::new(Some(Sink::new(Closed).unwrap()));
+    let mut reporter = writing(Closed);
     assert!(!Reporter::new(None).reader_gone());
     reporter.start(1, &start());
     while !reporter.reader_gone() {
@@ -270,7 +276,7 @@ fn text_for_people() {
 #[test]
 fn no_more_is_told_of_grants_than_can_be_read() {
     let shared = Shared::default();
-    let mut reporter = Reporter::new(Some(Sink::new(shared.clone()).unwrap()));
+    let mut reporter = writing(shared.clone());
     for number in 0..1_000 {
         reporter.event(number, event(Kind::Granted));
     }

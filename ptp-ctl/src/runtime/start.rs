@@ -26,6 +26,7 @@ use crate::dataplane::Grant;
 use crate::engine::Instant;
 use crate::engine::config::LocalTimescale;
 use crate::net::{NetError, SocketConfig, Sockets, TimestampingInfo, interface_mac, timestamping};
+use crate::process;
 use crate::report::{ProcessStatus, Reporter, ServerStart, Setup, Sink, Start};
 use anyhow::Context;
 use ptp_common::time::StampSource;
@@ -114,7 +115,7 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
         }),
     };
     let start = Start { setup, clock: clock.kind() };
-    let sink = common.json.then(Sink::stdout).transpose().context("cannot start writing JSON lines")?;
+    let sink = common.json.then(Sink::stdout);
     let mut control = Control::listen(path)?;
     let upstream = other.as_ref().map(|other| other.port.interface.as_str());
     for interface in common.interfaces().skip(1).chain(upstream) {
@@ -189,6 +190,7 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
     }
     let needed = needed(common, role, massive, nic_stamps);
     driver.start.setup.process = conduct.settle(common, needed, driver.plane.as_mut())?;
+    driver.reporter.run(process::stand_back).context("cannot start writing JSON lines")?;
     Ok(driver)
 }
 
@@ -360,7 +362,7 @@ fn open_record(role: &config::Role) -> anyhow::Result<Option<Sink>> {
     };
     let file =
         std::fs::File::create(path).with_context(|| format!("cannot write the record {}", path.display()))?;
-    Ok(Some(Sink::new(file).context("cannot start writing the record")?))
+    Ok(Some(Sink::new(file)))
 }
 
 /// A client opens the families of its servers, a server both, where the kernel has both.
