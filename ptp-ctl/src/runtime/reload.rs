@@ -29,7 +29,7 @@ impl Driver {
     pub(super) fn reload(&mut self) -> Reloaded {
         let (changes, error) = match self.apply_file() {
             Ok(changes) => (changes, None),
-            Err(error) => (Changes::default(), Some(format!("{error:#}"))),
+            Err(error) => (Changes::default(), Some(error.to_string())),
         };
         let list = |keys: &[String]| if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
         let detail = error.clone().unwrap_or_else(|| {
