@@ -368,5 +368,5 @@ impl<T> Sockets<T> {
 }
 
 fn not_watched(config: &SocketConfig) -> impl FnOnce(io::Error) -> NetError {
-    |source| NetError::Call { action: "watch sockets", interface: config.interface.clone(), source }
+    |source| NetError::Call { action: "watch sockets", interface: config.interfaces.join(", "), source }
 }
