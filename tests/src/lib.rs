@@ -9,6 +9,7 @@ pub mod interrupt;
 pub mod lab;
 pub mod netns;
 pub mod peers;
+pub mod pictures;
 pub mod process;
 pub mod program;
 pub mod scenarios;

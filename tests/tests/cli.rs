@@ -292,6 +292,28 @@ fn check_reports_what_this_machine_can_do() -> Result<()> {
 }
 
 #[test]
+fn a_screen_becomes_a_picture() -> Result<()> {
+    let Some((programs, world)) = lab("a_screen_becomes_a_picture")? else { return Ok(()) };
+    let host = &world.hosts()[0];
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("top.svg");
+    let top = || {
+        let mut top = programs.command("top");
+        top.arg("--run-dir").arg(programs.run_dir()).args(["--after", "1", "--picture"]).arg(&file);
+        programs.run(host, top)
+    };
+    assert_error(&top()?, RUNTIME_ERROR, &["no controller", Plane::Ours.interface()], "nothing runs")?;
+    let _server = programs.server(host, "server", &[])?;
+    let ended = top()?;
+    ensure!(ended.code == Some(0), "{ended:?}");
+    let picture = std::fs::read_to_string(&file)?;
+    for word in ["<svg", Plane::Ours.interface(), ">server<", ">clockClass<", "</svg>"] {
+        ensure!(picture.contains(word), "no {word} in\n{picture}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_config_file_runs_a_server_and_is_applied_again_when_it_has_changed() -> Result<()> {
     let Some((programs, world)) =
         lab("a_config_file_runs_a_server_and_is_applied_again_when_it_has_changed")?

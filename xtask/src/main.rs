@@ -7,6 +7,7 @@ mod demo;
 mod dist;
 mod lab;
 mod layers;
+mod pictures;
 mod test;
 mod toolchain;
 
@@ -23,6 +24,8 @@ struct Arguments {
 enum Command {
     /// Build everything and show it: two servers, a router, a client, and what happens when a server dies.
     Demo(demo::Options),
+    /// Make the book's pictures anew: the demo's plot, and a screen of `ptp-ctl top`.
+    Pictures,
     /// Measure: `bench accuracy`, …
     Bench(bench::Options),
     /// Hardware stamps and PHC steering in a virtual machine, with figures beside ptp4l's.
@@ -40,6 +43,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Demo(options) => demo::run(&options),
+        Command::Pictures => pictures::run(),
         Command::Bench(options) => bench::run(&options),
         Command::Lab(options) => lab::run(&options),
         Command::Dist(options) => dist::run(&options),

@@ -78,7 +78,7 @@ fn install_pages(program: &Path, share: &Path, pages: &Path) -> anyhow::Result<(
 
 fn install_documentation(tree: &Path) -> anyhow::Result<()> {
     let (root, installed) = (workspace_root(), tree.join(DOCUMENTATION));
-    for (from, to) in [("docs", "docs"), ("scenarios", "scenarios")] {
+    for (from, to) in [("docs", "docs"), ("docs/images", "docs/images"), ("scenarios", "scenarios")] {
         for entry in fs::read_dir(root.join(from))? {
             let entry = entry?;
             if entry.file_type()?.is_file() {
