@@ -1,6 +1,6 @@
 //! `ptp-ctl plot`: the log of a client as a picture.
 
-use super::drawing::{Area, BOUND, Drawn, ESTIMATE, FONT, Ns, TRUTH, legend, mtie};
+use super::drawing::{Area, BOUND, Drawn, ESTIMATE, FONT, Ns, Output, TRUTH, legend, mtie};
 use crate::engine::client::Record;
 use crate::sim::statistics::{Sample, Statistics};
 use anyhow::{Context as _, anyhow, ensure};
@@ -21,9 +21,9 @@ pub(super) struct Args {
     /// What `client --record`, `client --json` or `stats --watch` wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// SVG file to write
+    /// SVG or PNG file to write: NAME.svg or NAME.png
     #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    output: Output,
     /// Of a record of several servers, the one that is drawn; the first one in it if left out
     #[arg(long, value_name = "ADDR")]
     server: Option<IpAddr>,
@@ -45,11 +45,6 @@ struct Point {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    ensure!(
-        args.output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg")),
-        "{}: the picture is an SVG file, which must be named so: --output NAME.svg",
-        args.output.display()
-    );
     let file = File::open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let (mut points, mut server) = (Vec::new(), args.server);
     for line in BufReader::new(file).lines() {
@@ -65,8 +60,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     );
     let start = points[0].at;
     points.iter_mut().for_each(|point| point.at -= start);
-    let area = SVGBackend::new(&args.output, SIZE).into_drawing_area();
-    draw(&area, &args.file.display().to_string(), &points).map_err(|error| anyhow!("{error}"))?;
+    draw(&args.output.area(SIZE), &args.file.display().to_string(), &points)
+        .map_err(|error| anyhow!("cannot draw {}: {error}", args.output))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -141,6 +136,7 @@ fn panel(area: &Area<'_>, title: &str, what: &str, lines: &[Line<'_>], bounds: &
     let (low, high) = (low - margin, high + margin);
     let mut chart = ChartBuilder::on(area)
         .margin(12)
+        .margin_right(24)
         .caption(title, (FONT, 17))
         .x_label_area_size(36)
         .y_label_area_size(84)
@@ -188,6 +184,7 @@ fn each_second(points: &[Point]) -> Vec<Sample> {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::path::Path;
 
     #[test]
     fn all_three_logs_are_understood() {
@@ -212,23 +209,51 @@ mod tests {
         assert_eq!(point(json!({"type": "event", "time_ns": 1}), &mut server), None);
     }
 
-    #[test]
-    fn a_log_becomes_a_picture() {
-        let directory = tempfile::tempdir().unwrap();
-        let [file, output] = ["log.jsonl", "log.svg"].map(|name| directory.path().join(name));
+    /// A log of 100 s in a directory of its own.
+    fn log(directory: &Path) -> PathBuf {
         let line = |second: u64| {
             json!({"type": "sample", "selected": true, "time_ns": second * 1_000_000_000,
             "offset_ns": 5.0 * (second % 7) as f64, "estimated_offset_ns": 4.0 + (second % 3) as f64, "bound_ns": 9.0, "path_delay_ns": 70.0})
         };
         let text: Vec<_> = (100..200).map(|second| line(second).to_string()).collect();
+        let file = directory.join("log.jsonl");
         std::fs::write(&file, text.join("\n")).unwrap();
-        run(&Args { file: file.clone(), output: output.clone(), server: None }).unwrap();
+        file
+    }
+
+    fn drawn(file: &Path, output: &Path) -> anyhow::Result<()> {
+        let output = output.display().to_string().parse()?;
+        run(&Args { file: file.to_owned(), output, server: None }).map(drop)
+    }
+
+    #[test]
+    fn a_log_becomes_a_picture() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, output) = (log(directory.path()), directory.path().join("log.svg"));
+        drawn(&file, &output).unwrap();
         let picture = std::fs::read_to_string(&output).unwrap();
         assert!(["MTIE", "TDEV", "path delay", "single exchanges"].iter().all(|text| picture.contains(text)));
         std::fs::write(&file, "nothing of ours\n").unwrap();
-        let error = run(&Args { file: file.clone(), output, server: None }).unwrap_err().to_string();
+        let error = drawn(&file, &output).unwrap_err().to_string();
         assert!(error.contains("client --record"), "{error}");
-        let error = run(&Args { file, output: "log.png".into(), server: None }).unwrap_err().to_string();
-        assert!(error.contains("--output NAME.svg"), "{error}");
+    }
+
+    #[test]
+    fn a_log_becomes_pixels() {
+        let directory = tempfile::tempdir().unwrap();
+        let output = directory.path().join("log.png");
+        drawn(&log(directory.path()), &output).unwrap();
+        let file = BufReader::new(File::open(&output).unwrap());
+        let mut reader = png::Decoder::new(file).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let frame = reader.next_frame(&mut pixels).unwrap();
+        assert_eq!((frame.width, frame.height, frame.color_type), (SIZE.0, SIZE.1, png::ColorType::Rgb));
+        let count = |RGBColor(red, green, blue): RGBColor| {
+            pixels.chunks(3).filter(|pixel| **pixel == [red, green, blue]).count()
+        };
+        // Curves, text and paper.
+        for (colour, least) in [(TRUTH, 100), (ESTIMATE, 100), (BLACK, 500), (WHITE, 100_000)] {
+            assert!(count(colour) > least, "{} of {colour:?}", count(colour));
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod plot;
 mod text;
 
+use super::drawing::Output;
 use crate::sim::scenario::{Run, Scenario};
 use crate::sim::statistics::{Statistics, rms};
 use anyhow::Context;
@@ -27,9 +28,9 @@ pub(super) struct Args {
     /// Report as JSON on standard output
     #[arg(long)]
     json: bool,
-    /// Draw time error, estimate, events and MTIE of the first seed into this SVG file
+    /// Draw time error, estimate, events and MTIE of the first seed into this SVG or PNG file
     #[arg(long, value_name = "FILE")]
-    plot: Option<PathBuf>,
+    plot: Option<Output>,
 }
 
 /// What is reported.
@@ -89,9 +90,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let simulated = scenario.document().duration * seeds.len() as f64;
         eprintln!("{simulated:.0} s simulated in {seconds:.2} s");
     }
-    if let Some(path) = &args.plot {
-        plot::draw(path, &scenario, report.runs[0].run, &report.runs[0].statistics)
-            .with_context(|| format!("cannot draw {}", path.display()))?;
+    if let Some(output) = &args.plot {
+        plot::draw(output, &scenario, report.runs[0].run, &report.runs[0].statistics)
+            .with_context(|| format!("cannot draw {output}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

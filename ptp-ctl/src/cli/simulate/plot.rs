@@ -1,6 +1,8 @@
-//! A run as an SVG picture: the time error with what the client makes of it, and MTIE against a mask.
+//! A run as a picture: the time error with what the client makes of it, and MTIE against a mask.
 
-use crate::cli::drawing::{Area, BOUND, Drawn, ESTIMATE, FONT, MARK, Ns, TRUTH, legend, mtie};
+use crate::cli::drawing::{
+    Area, BOUND, Drawn, ESTIMATE, FONT, MARK, Ns, Output, Picture, TRUTH, legend, mtie,
+};
 use crate::engine::event::Kind;
 use crate::report::EventText;
 use crate::sim::scenario::{Document, Happening, Run, Scenario};
@@ -9,7 +11,6 @@ use anyhow::{Result, anyhow};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use std::path::Path;
 
 const SIZE: (u32, u32) = (1100, 820);
 /// What concerns the time; negotiation does not.
@@ -21,12 +22,11 @@ const SHOWN: f64 = 0.98;
 /// network is its own edition and class: a scenario can have a mask of its own.
 const MASK: [(f64, f64); 4] = [(1.3, 197.5), (2.4, 280.0), (275.0, 580.0), (10_000.0, 580.0)];
 
-type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+type Chart<'a, 'b> = ChartContext<'a, Picture<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// Draws a run into an SVG file.
-pub(super) fn draw(path: &Path, scenario: &Scenario, run: &Run, statistics: &Statistics) -> Result<()> {
-    let area = SVGBackend::new(path, SIZE).into_drawing_area();
-    panels(&area, scenario, run, statistics).map_err(|error| anyhow!("{error}"))
+/// Draws a run into a file.
+pub(super) fn draw(output: &Output, scenario: &Scenario, run: &Run, statistics: &Statistics) -> Result<()> {
+    panels(&output.area(SIZE), scenario, run, statistics).map_err(|error| anyhow!("{error}"))
 }
 
 fn panels(area: &Area<'_>, scenario: &Scenario, run: &Run, statistics: &Statistics) -> Drawn {
@@ -46,6 +46,7 @@ fn error(area: &Area<'_>, scenario: &Scenario, run: &Run) -> Drawn {
     let reach = reach(&run.samples);
     let mut chart = ChartBuilder::on(area)
         .margin(12)
+        .margin_right(24)
         .caption(format!("{} (seed {})", document.title, run.seed), (FONT, 17))
         .x_label_area_size(36)
         .y_label_area_size(84)

@@ -1,5 +1,10 @@
 //! What pictures have in common: fonts, colours, how ns are written, and the panel of MTIE and TDEV.
 
+mod canvas;
+mod picture;
+
+pub(super) use picture::{Output, Picture};
+
 use crate::sim::statistics::Statistics;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::Ranged;
@@ -13,7 +18,7 @@ pub(super) const BOUND: RGBColor = RGBColor(0xf9, 0xe7, 0xd0);
 pub(super) const MARK: RGBColor = RGBColor(0xb0, 0x30, 0x30);
 
 pub(super) type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
-pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<Picture<'a>, Shift>;
 
 /// Nanoseconds with three digits and a unit that fits.
 #[derive(Clone, Copy)]
@@ -57,6 +62,7 @@ pub(super) fn mtie(
     let top = all().fold(f64::MIN_POSITIVE, f64::max) * 2.0;
     let mut chart = ChartBuilder::on(area)
         .margin(12)
+        .margin_right(24)
         .caption(title, (FONT, 17))
         .x_label_area_size(36)
         .y_label_area_size(84)
@@ -83,7 +89,7 @@ pub(super) fn mtie(
 
 /// What the lines are.
 pub(super) fn legend<'a, 'b: 'a, X: Ranged + 'a, Y: Ranged + 'a>(
-    chart: &mut ChartContext<'a, SVGBackend<'b>, Cartesian2d<X, Y>>,
+    chart: &mut ChartContext<'a, Picture<'b>, Cartesian2d<X, Y>>,
     position: SeriesLabelPosition,
 ) -> Drawn {
     chart
