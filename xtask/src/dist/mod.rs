@@ -1,11 +1,13 @@
 //! `cargo xtask dist`: a Debian package with everything that belongs to the program, tried out in a copy of this system that
 //! systemd boots in a container.
 
+mod maintainer;
 mod package;
 
 use crate::build_ebpf;
 use crate::toolchain::{Package, ensure_packages, target_dir, workspace_root};
 use anyhow::{Context as _, ensure};
+use maintainer::Maintainer;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,6 +22,9 @@ pub(crate) struct Options {
     /// Do not try the package out, which needs root and overlayfs.
     #[arg(long)]
     no_try: bool,
+    /// Who answers for this package, "Name <mail address>" [default: DEBFULLNAME and DEBEMAIL, else root of this machine].
+    #[arg(long, value_name = "CONTACT")]
+    maintainer: Option<Maintainer>,
     /// Package this program, and build none.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -36,6 +41,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             Package::command("systemd-container", "systemd-nspawn", "trying the package out"),
         ])?;
     }
+    let maintainer = match &options.maintainer {
+        Some(maintainer) => maintainer.clone(),
+        None => Maintainer::of_environment()?,
+    };
     let target_dir = target_dir()?;
     let program = match &options.program {
         Some(program) => program.clone(),
@@ -43,13 +52,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     };
     let directory = target_dir.join("dist");
     let version = env!("CARGO_PKG_VERSION");
-    let package = package::build(&program, &directory, version)?;
-    println!("{}", package.display());
+    let package = package::build(&program, &directory, version, &maintainer)?;
+    println!("{}, maintained by {maintainer}", package.display());
     if options.no_try {
         return Ok(());
     }
     // Only its version is newer.
-    let newer = package::build(&program, &directory.join("try"), &format!("{version}+try"))?;
+    let newer = package::build(&program, &directory.join("try"), &format!("{version}+try"), &maintainer)?;
     try_out(&directory.join("try"), &package, &newer)?;
     println!("installed, run, upgraded and removed in a copy of this system");
     Ok(())

@@ -1,5 +1,6 @@
 //! The Debian package: a tree of files, and what dpkg must know of it.
 
+use super::maintainer::Maintainer;
 use crate::toolchain::workspace_root;
 use anyhow::{Context as _, ensure};
 use std::fs::{self, Permissions};
@@ -21,7 +22,12 @@ const DESCRIPTION: &str = "PTP (IEEE 1588) over routed networks, client and serv
  taken and stamped by an XDP program. Needs Linux 6.1 or later.";
 
 /// Builds the package of this program in the directory; returns its path.
-pub(super) fn build(program: &Path, directory: &Path, version: &str) -> anyhow::Result<PathBuf> {
+pub(super) fn build(
+    program: &Path,
+    directory: &Path,
+    version: &str,
+    maintainer: &Maintainer,
+) -> anyhow::Result<PathBuf> {
     let tree = directory.join("tree");
     if tree.exists() {
         fs::remove_dir_all(&tree).with_context(|| format!("cannot remove {}", tree.display()))?;
@@ -38,7 +44,11 @@ pub(super) fn build(program: &Path, directory: &Path, version: &str) -> anyhow::
 
     let architecture = output(Command::new("dpkg").arg("--print-architecture"))?.trim().to_owned();
     let control = tree.join("DEBIAN");
-    write(&control.join("control"), &control_file(program, &tree, version, &architecture)?, 0o644)?;
+    write(
+        &control.join("control"),
+        &control_file(program, &tree, version, &architecture, maintainer)?,
+        0o644,
+    )?;
     write(&control.join("conffiles"), &format!("{CONFIGURATION}\n"), 0o644)?;
     for (name, text) in SCRIPTS {
         write(&control.join(name), text, 0o755)?;
@@ -99,13 +109,19 @@ fn install_documentation(tree: &Path) -> anyhow::Result<()> {
     write(&installed.join("copyright"), &text, 0o644)
 }
 
-fn control_file(program: &Path, tree: &Path, version: &str, architecture: &str) -> anyhow::Result<String> {
+fn control_file(
+    program: &Path,
+    tree: &Path,
+    version: &str,
+    architecture: &str,
+    maintainer: &Maintainer,
+) -> anyhow::Result<String> {
     let sizes = output(Command::new("du").args(["--summarize", "--block-size=1K"]).arg(tree))?;
     let size = sizes.split_whitespace().next().unwrap_or("0");
     let libc = newest_libc(&fs::read(program)?).context("the program names no version of the C library")?;
     Ok(format!(
-        "Package: ptp-ctl\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: the authors of ptp-ctl \
-         <ptp-ctl@invalid>\nSection: net\nPriority: optional\nInstalled-Size: {size}\nDepends: libc6 (>= {libc}), \
+        "Package: ptp-ctl\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: {maintainer}\n\
+         Section: net\nPriority: optional\nInstalled-Size: {size}\nDepends: libc6 (>= {libc}), \
          libgcc-s1\nDescription: {DESCRIPTION}\n"
     ))
 }
