@@ -212,8 +212,9 @@ fn a_hook_that_is_taken_is_explained() {
             let DataPlaneError::Busy { holder, .. } = &error else { panic!("{error}") };
             assert_eq!(holder.program.as_ref().unwrap().1, names::PROGRAM);
             let pids: Vec<_> = holder.processes.iter().map(|(pid, _)| *pid).collect();
-            assert_eq!(pids, [std::process::id()]);
-            assert!(error.to_string().contains(&format!("process {}", pids[0])), "{error}");
+            // A child of another test has it, too, until it executes its program.
+            assert!(pids.contains(&std::process::id()), "{pids:?}");
+            assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
         }
     }
     assert!(bpffs.entries().is_empty(), "a failed attach leaves nothing");
