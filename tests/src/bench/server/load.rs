@@ -416,7 +416,7 @@ fn step(clients: u32) -> u32 {
     (wanted..clients).find(|step| *step > 0 && coprime(step)).unwrap_or(clients.min(1))
 }
 
-/// Idle time of all CPUs so far, s (proc(5)).
+/// Idle time of all CPUs so far, s, with what was taken from them (proc(5)).
 ///
 /// It is measured, while the times of what runs are counted at the kernel's ticks: work that begins with every slot of a
 /// timer, as a paced load's does, hides from them or is all that they see.
@@ -425,8 +425,8 @@ fn idle_s() -> Result<f64> {
     let line = stat.lines().next().unwrap_or_default();
     let ticks: Vec<f64> = line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
     let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.context("no clock tick")? as f64;
-    // idle, iowait.
-    Ok([3, 4].iter().filter_map(|&column| ticks.get(column)).sum::<f64>() / per_second)
+    // idle, iowait, steal: what the hypervisor gave to others is nobody's work here.
+    Ok([3, 4, 7].iter().filter_map(|&column| ticks.get(column)).sum::<f64>() / per_second)
 }
 
 /// Sleeps, unless the user wants to stop.
