@@ -195,3 +195,31 @@ pub struct Policy {
     /// Only these addresses are served; empty = all.
     pub allowed: Vec<Prefix>,
 }
+
+#[cfg(test)]
+impl ClientConfig {
+    /// Of tests: one server, every message once a second, and nobody steers the clock.
+    pub(crate) fn plain(port: PortConfig, server: IpAddr) -> Self {
+        Self {
+            port,
+            servers: vec![ServerEntry { address: server, local_priority: 1 }],
+            log_announce_interval: 0,
+            log_sync_interval: 0,
+            log_delay_resp_interval: 0,
+            duration: 300,
+            announce_receipt_timeout: 3,
+            sync_receipt_timeout: 3,
+            wait_to_restore: Duration::ZERO,
+            max_steps_removed: 255,
+            check_interval: Duration::from_secs(1),
+            retry: Retry::Fast,
+            select: Select::Btca,
+            standby: Standby::Hot,
+            switch_slew_ppb: 1_000.0,
+            max_variation_ns: None,
+            max_asymmetry_ns: None,
+            delay_asymmetry_ns: 0,
+            servo: None,
+        }
+    }
+}

@@ -1,14 +1,11 @@
 use super::*;
 use crate::engine::client::Client;
-use crate::engine::config::{
-    ClientConfig, LocalTimescale, Policy, PortConfig, Retry, Select, ServerConfig, ServerEntry, Standby,
-};
+use crate::engine::config::{ClientConfig, LocalTimescale, Policy, PortConfig, ServerConfig};
 use crate::engine::server::Server;
 use crate::engine::{Engine, Instant};
 use proptest::prelude::*;
 use ptp_common::wire::ClockQuality;
 use ptp_common::wire::management::{PortState, UnicastState};
-use std::time::Duration;
 
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
 const PMC: PortIdentity = PortIdentity { clock_identity: ClockIdentity([9; 8]), port_number: 4711 };
@@ -25,28 +22,7 @@ fn port() -> PortConfig {
 }
 
 fn client(now: Instant) -> Client {
-    let config = ClientConfig {
-        port: port(),
-        servers: vec![ServerEntry { address: "192.0.2.1".parse().unwrap(), local_priority: 1 }],
-        log_announce_interval: 0,
-        log_sync_interval: 0,
-        log_delay_resp_interval: 0,
-        duration: 300,
-        announce_receipt_timeout: 3,
-        sync_receipt_timeout: 3,
-        wait_to_restore: Duration::ZERO,
-        max_steps_removed: 255,
-        check_interval: Duration::from_secs(1),
-        retry: Retry::Fast,
-        select: Select::Btca,
-        standby: Standby::Hot,
-        switch_slew_ppb: 1_000.0,
-        max_variation_ns: None,
-        max_asymmetry_ns: None,
-        delay_asymmetry_ns: 0,
-        servo: None,
-    };
-    Client::new(now, config)
+    Client::new(now, ClientConfig::plain(port(), "192.0.2.1".parse().unwrap()))
 }
 
 fn server(now: Instant) -> Server {

@@ -1,7 +1,7 @@
 //! A client and its Signaling, by hand.
 
 use crate::engine::client::Client;
-use crate::engine::config::{ClientConfig, LocalTimescale, PortConfig, Retry, Select, ServerEntry, Standby};
+use crate::engine::config::{ClientConfig, LocalTimescale, PortConfig};
 use crate::engine::event::Event;
 use crate::engine::{Engine, Input, Instant, Output};
 use ptp_common::net::Channel;
@@ -10,7 +10,6 @@ use ptp_common::wire::{
     RequestUnicast, Tlv,
 };
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 pub(super) const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 1, 1));
 pub(super) const IDENTITY: PortIdentity =
@@ -25,27 +24,7 @@ pub(super) fn config() -> ClientConfig {
         local_timescale: LocalTimescale::Tai,
         seed: 1,
     };
-    ClientConfig {
-        port,
-        servers: vec![ServerEntry { address: SERVER, local_priority: 1 }],
-        log_announce_interval: 0,
-        log_sync_interval: 0,
-        log_delay_resp_interval: 0,
-        duration: 300,
-        announce_receipt_timeout: 3,
-        sync_receipt_timeout: 3,
-        wait_to_restore: Duration::ZERO,
-        max_steps_removed: 255,
-        check_interval: Duration::from_secs(1),
-        retry: Retry::Fast,
-        select: Select::Btca,
-        standby: Standby::Hot,
-        switch_slew_ppb: 1_000.0,
-        max_variation_ns: None,
-        max_asymmetry_ns: None,
-        delay_asymmetry_ns: 0,
-        servo: None,
-    }
+    ClientConfig::plain(port, SERVER)
 }
 
 /// What a client sent and told.
