@@ -69,6 +69,15 @@ echo 'dscp = 64' >>/etc/ptp-ctl.toml
 sed -i '/dscp/d' /etc/ptp-ctl.toml
 systemctl start ptp-ctl
 
+step "as another user, and reload"
+echo 'user = "nobody"' >>/etc/ptp-ctl.toml
+systemctl restart ptp-ctl || fail "it does not start as another user"
+[ "$(stat -c %U "/proc/$(show MainPID)")" = nobody ] || fail "it is still root's"
+echo 'priority1 = 77' >>/etc/ptp-ctl.toml
+systemctl reload ptp-ctl || fail "it is not told to read its file again"
+reloaded() { ptp-ctl stats try0 --json | grep -q '"priority1":77'; }
+until_true "the new setting is not applied" reloaded
+
 step "remove"
 dpkg --remove ptp-ctl >/dev/null
 [ -z "$(program)" ] || fail "the program is still attached"
