@@ -7,26 +7,20 @@ use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-/// An array map made with BPF_F_MMAPABLE. Clones are the same memory.
-#[derive(Clone, Debug)]
+/// An array map made with BPF_F_MMAPABLE.
+#[derive(Debug)]
 pub(super) struct Mapping {
-    memory: Arc<Memory>,
+    start: NonNull<AtomicU32>,
+    words: usize,
     entries: u32,
 }
 
-#[derive(Debug)]
-struct Memory {
-    start: NonNull<AtomicU32>,
-    words: usize,
-}
-
 // SAFETY: the memory is the kernel's, shared, and only accessed by atomic operations.
-unsafe impl Send for Memory {}
+unsafe impl Send for Mapping {}
 // SAFETY: as above.
-unsafe impl Sync for Memory {}
+unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps all entries of `map`, each of `octets` octets, a multiple of 8.
@@ -52,7 +46,7 @@ impl Mapping {
             )
         };
         match NonNull::new(start.cast()).filter(|_| start != libc::MAP_FAILED) {
-            Some(start) => Ok(Self { memory: Arc::new(Memory { start, words: length / 4 }), entries }),
+            Some(start) => Ok(Self { start, words: length / 4, entries }),
             None => Err(DataPlaneError::system("map the table of clients into memory")(
                 io::Error::last_os_error(),
             )),
@@ -68,15 +62,14 @@ impl Deref for Mapping {
     type Target = [AtomicU32];
 
     fn deref(&self) -> &[AtomicU32] {
-        let Memory { start, words } = &*self.memory;
         // SAFETY: the mapping has that many words, all initialised (the kernel zeroes a new map), and stays until drop.
-        unsafe { std::slice::from_raw_parts(start.as_ptr(), *words) }
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }
     }
 }
 
-impl Drop for Memory {
+impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: it was made by `Mapping::of` with that length, and nothing refers to it any more.
+        // SAFETY: it was made by `of` with that length, and nothing refers to it any more.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.words * 4) };
     }
 }

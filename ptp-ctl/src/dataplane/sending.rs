@@ -39,8 +39,8 @@ impl DataPlane {
             })?;
         let ifindex = self.hooks.first().map_or(0, |hook| hook.interface.index);
         let routes = Routes::new(ifindex, local)?;
-        let (clients, due) = (&self.maps.clients, &self.maps.due);
-        let open = |program: &mut Xdp| FanOut::open(program, routes, ethernet, clients, due, next_hops);
+        let (entries, due) = (self.maps.clients.entries(), &self.maps.due);
+        let open = |program: &mut Xdp| FanOut::open(program, routes, ethernet, entries, due, next_hops);
         let mut fan_out = match &mut self.hold {
             Hold::Own(loaded) => open(loaded.fan_out()?)?,
             Hold::Pinned { pins, .. } => {

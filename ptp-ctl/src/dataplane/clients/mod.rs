@@ -9,7 +9,6 @@ use super::error::DataPlaneError;
 use super::mapping::Mapping;
 use aya::maps::MapData;
 use ptp_common::abi::{self, Client, PROBES, names};
-use std::hint::black_box;
 use std::ops::Deref;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
@@ -39,25 +38,6 @@ impl Clients {
             return Err(DataPlaneError::BadObject(format!("{} is too small", names::CLIENTS)));
         }
         Ok(Self::over(clients, config))
-    }
-
-    /// The table's memory, to touch entries that the program is about to need.
-    pub(super) fn touch(&self) -> Touch {
-        Touch(self.clients.clone())
-    }
-}
-
-/// Brings entries into the CPU's cache.
-///
-/// Memory that is asked for many places at once has all of them soon after the first; the program, which fills one frame
-/// after the other, would wait for each.
-#[derive(Debug)]
-pub(super) struct Touch(Mapping);
-
-impl Touch {
-    pub(super) fn all(&self, indices: impl Iterator<Item = u32>) {
-        let words = indices.filter_map(|index| self.0.get(index as usize * entry::WORDS));
-        black_box(words.fold(0, |sum, word| sum ^ word.load(Relaxed)));
     }
 }
 

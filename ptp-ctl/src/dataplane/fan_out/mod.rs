@@ -63,7 +63,7 @@ impl FanOut {
         program: &mut Xdp,
         routes: Routes,
         ethernet: [u8; 6],
-        clients: &Clients,
+        entries: u32,
         due: &MapData,
         next_hops: Array<MapData, Plain<NextHop>>,
     ) -> Result<Self, DataPlaneError> {
@@ -80,7 +80,7 @@ impl FanOut {
             .try_clone_to_owned()
             .map_err(DataPlaneError::system("keep the fan-out program open"))?;
         let shared = Arc::new(Shared {
-            schedule: Schedule::new(clients.entries()),
+            schedule: Schedule::new(entries),
             stop: AtomicBool::new(false),
             announce_all: AtomicBool::new(false),
             prompt: Mutex::new(Vec::new()),
@@ -92,7 +92,6 @@ impl FanOut {
             program: descriptor,
             ifindex,
             due: Mapping::of(due, names::DUE, size_of::<Due>())?,
-            clients: clients.touch(),
         };
         Ok(Self {
             shared,

@@ -2,7 +2,6 @@
 
 use super::live;
 use super::schedule::{SLOTS_PER_SEC, Schedule};
-use crate::dataplane::clients::Touch;
 use crate::dataplane::mapping::Mapping;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
@@ -59,7 +58,6 @@ pub(super) struct Pacer {
     pub(super) program: OwnedFd,
     pub(super) ifindex: u32,
     pub(super) due: Mapping,
-    pub(super) clients: Touch,
 }
 
 impl Pacer {
@@ -119,7 +117,6 @@ impl Pacer {
             place.store(*message, Relaxed);
         }
         header[0].store(0, Relaxed);
-        self.clients.all(list.iter().map(|message| message >> 1));
         let began = Instant::now();
         let figures = &self.shared.figures;
         if let Err(error) = live::run(self.program.as_fd(), self.ifindex, list.len() as u32) {
