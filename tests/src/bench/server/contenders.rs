@@ -9,6 +9,8 @@ use crate::peers::Ptp4l;
 use crate::process::Process;
 use crate::program::PtpCtl;
 use anyhow::{Context, Result};
+use nix::sys::time::TimeValLike as _;
+use nix::time::{ClockId, clock_gettime};
 use ptp_common::abi::Serving;
 use ptp_common::net::checksum::WordSum;
 use ptp_common::time::Timestamp;
@@ -76,6 +78,9 @@ impl Ours {
         };
         let mut plane = link.server.namespace().enter(|| Ok(DataPlane::open(&options)?))?;
         plane.set_local(&[link.server_address.into()])?;
+        // Says which stamps are wanted; without it every answer would look for its time once more.
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+        plane.heartbeat(now.num_nanoseconds().cast_unsigned())?;
         plane.serve(&serving(link.server_address)?, u64::MAX)?;
         Ok(Self { link, plane, granted: 0 })
     }

@@ -1,11 +1,14 @@
 //! Where it is measured: a namespace that loads, and one for each server, with a link of its own.
 
+use super::load::pin_process;
 use crate::netns::{self, Family, Host, Namespace, Plane};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::fcntl::Flock;
+use nix::unistd::Pid;
 use std::fmt::Write;
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
 
 /// The address of client 0; the others follow.
 pub(super) const FIRST_CLIENT: Ipv4Addr = Ipv4Addr::new(10, 64, 0, 0);
@@ -78,6 +81,35 @@ impl Stage {
             nix::net::if_::if_nametoindex(name.as_str()).with_context(|| format!("no interface {name}"))
         })?;
         Ok(Link { server, plane, interface, ifindex, load_mac, server_mac, server_address })
+    }
+}
+
+impl Link {
+    /// Lets that CPU alone empty the server's queues, as a NIC's interrupts do; a program must be attached there.
+    ///
+    /// Else the CPU that fills one also empties it, in the time that it would fill it.
+    pub(super) fn receive_on(&self, cpu: usize) -> Result<()> {
+        let device = self.plane.interface();
+        let script = format!("echo 1 > /sys/class/net/{device}/threaded");
+        // This mounts the namespace's own /sys.
+        let status = Command::new("ip")
+            .args(["netns", "exec", self.server.namespace().name(), "sh", "-c", &script])
+            .status()
+            .context("cannot start `ip`")?;
+        ensure!(status.success(), "{device} cannot be received from in a thread");
+        let prefix = format!("napi/{device}-");
+        let mut threads = 0;
+        for entry in fs::read_dir("/proc")? {
+            let path = entry?.path();
+            let Some(pid) = path.file_name().and_then(|name| name.to_str()?.parse().ok()) else { continue };
+            // It may have ended meanwhile.
+            if fs::read_to_string(path.join("comm")).is_ok_and(|name| name.starts_with(&prefix)) {
+                pin_process(Pid::from_raw(pid), cpu)?;
+                threads += 1;
+            }
+        }
+        ensure!(threads > 0, "no thread receives from {device}");
+        Ok(())
     }
 }
 
