@@ -65,6 +65,32 @@ pub enum Kind {
     Reloaded,
 }
 
+impl Kind {
+    /// All of them, in their order.
+    pub const ALL: [Self; 20] = [
+        Self::Granted,
+        Self::Denied,
+        Self::Unanswered,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Selected,
+        Self::Unusable,
+        Self::Usable,
+        Self::State,
+        Self::Disagreement,
+        Self::Step,
+        Self::RouteChanged,
+        Self::TimeJumped,
+        Self::TaiOffset,
+        Self::ClockDisturbed,
+        Self::ClockGone,
+        Self::LinkDown,
+        Self::LinkUp,
+        Self::Detached,
+        Self::Reloaded,
+    ];
+}
+
 /// Why it happened: the vocabulary of 1588 ATR devices and of G.8275.2's PTSF where they have a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,6 +5,7 @@ mod tests;
 
 use super::{CounterSet, Document, RoleStatus, name};
 use crate::engine::client::{self, ContractsStatus, ServerStatus, State};
+use crate::engine::event::Kind;
 use crate::engine::server;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -38,6 +39,17 @@ impl Offsets {
     /// Counts one of the server in use, in ns.
     pub(super) fn observe(&self, offset_ns: f64) {
         self.0.observe(seconds(offset_ns.abs()));
+    }
+}
+
+/// How often what happened, whether it was told or not.
+#[derive(Clone, Debug, Default)]
+pub struct Events([u64; Kind::ALL.len()]);
+
+impl Events {
+    /// Counts one.
+    pub(super) fn count(&mut self, kind: Kind) {
+        self.0[kind as usize] += 1;
     }
 }
 
@@ -106,6 +118,7 @@ metrics! {
     FAN_OUT = counter("fan_out", "Sync and Announce sent by the kernel, by what became of them");
     FAN_OUT_TIME = gauge("fan_out_seconds", "How well the kernel's Sync and Announce keep time");
     CLOCK = counter("clock_calls", "Calls of the clock that failed, and others of note");
+    EVENTS = counter("events", "What happened, by the event's name: selected counts the changes of the server in use");
 }
 
 /// The histogram's name and help.
@@ -117,7 +130,7 @@ type OfServer = fn(&ServerStatus) -> Option<f64>;
 type Labels = Vec<(&'static str, String)>;
 
 /// The text of what is known now.
-pub fn text(document: &Document<'_>, offsets: &Offsets) -> String {
+pub fn text(document: &Document<'_>, offsets: &Offsets, events: &Events) -> String {
     let mut exposition = Exposition(Registry::with_prefix("ptp"));
     exposition.add_controller(document);
     match &document.status {
@@ -129,6 +142,7 @@ pub fn text(document: &Document<'_>, offsets: &Offsets) -> String {
         }
     }
     exposition.add_counters(document);
+    exposition.add_events(events);
     if !matches!(document.status, RoleStatus::Server(_)) {
         exposition.0.register(OFFSETS.name, OFFSETS.help, offsets.0.clone());
     }
@@ -278,6 +292,12 @@ impl Exposition {
                 values.map(|(_, outcome, value)| (vec![("outcome", outcome.to_owned())], Some(value))),
             );
         }
+    }
+
+    /// Those that have not happened, too: a counter that begins with 1 has not increased, for Prometheus.
+    fn add_events(&mut self, Events(counts): &Events) {
+        let events = Kind::ALL.iter().zip(counts);
+        self.add(EVENTS, events.map(|(kind, count)| (vec![("event", name(kind))], Some(*count as f64))));
     }
 }
 

@@ -23,7 +23,7 @@ pub use sink::Sink;
 use crate::engine::client::Sample;
 use crate::engine::event::{Event, Kind};
 use line::Line;
-use metrics::Offsets;
+use metrics::{Events, Offsets};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -52,6 +52,7 @@ pub struct Reporter {
     allowance: Allowance,
     summary: Summary,
     offsets: Offsets,
+    events: Events,
 }
 
 /// How many events about single grants may be told: a server with a million clients has more than anybody reads.
@@ -92,6 +93,7 @@ impl Reporter {
             allowance,
             summary: Summary::default(),
             offsets: Offsets::default(),
+            events: Events::default(),
         }
     }
 
@@ -119,6 +121,7 @@ impl Reporter {
 
     /// Something happened. Of what happens to single grants, only so much is told as can be read.
     pub fn event(&mut self, time_ns: u64, event: Event) {
+        self.events.count(event.kind);
         let is_about_a_grant =
             matches!(event.kind, Kind::Granted | Kind::Denied | Kind::Expired | Kind::Cancelled);
         if is_about_a_grant && !self.allowance.take(time_ns) {
@@ -173,6 +176,11 @@ impl Reporter {
     /// How often which offset was measured with the server in use.
     pub const fn offsets(&self) -> &Offsets {
         &self.offsets
+    }
+
+    /// How often what happened.
+    pub const fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Events that were not told because there were too many.

@@ -30,7 +30,7 @@ impl Driver {
         match reader.question {
             Question::Stats => answer(reader, &self.document()),
             Question::Metrics => {
-                let text = metrics::text(&self.document(), self.reporter.offsets());
+                let text = metrics::text(&self.document(), self.reporter.offsets(), self.reporter.events());
                 reader.answer(http::response(text.as_bytes()));
             }
             Question::Reload => {

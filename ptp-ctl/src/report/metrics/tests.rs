@@ -73,3 +73,21 @@ fn values_that_are_not_known_are_left_out() {
     }
     assert!(text.ends_with("# EOF\n"));
 }
+
+#[test]
+fn every_event_is_counted_under_its_name() {
+    let mut events = Events::default();
+    for (count, kind) in (1..).zip(Kind::ALL) {
+        (0..count).for_each(|_| events.count(kind));
+    }
+    let mut exposition = Exposition(Registry::with_prefix("ptp"));
+    exposition.add_events(&events);
+    let mut text = String::new();
+    text::encode(&mut text, &exposition.0).unwrap();
+    for (count, kind) in (1..).zip(&Kind::ALL) {
+        let line = format!("ptp_events_total{{event=\"{}\"}} {count}.0", name(kind));
+        assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+    }
+    let declared = schemars::schema_for!(Kind).to_value()["oneOf"].as_array().map(Vec::len);
+    assert_eq!(declared, Some(Kind::ALL.len()), "Kind::ALL lacks one");
+}
