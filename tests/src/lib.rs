@@ -12,6 +12,7 @@ pub mod peers;
 pub mod pictures;
 pub mod process;
 pub mod program;
+pub mod prometheus;
 pub mod scenarios;
 mod scratch;
 pub mod sim;

@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         Package::command("iproute2", "ip", "tests in network namespaces"),
         Package::command("linuxptp", "ptp4l", "tests together with ptp4l"),
         Package::command("tshark", "tshark", "a second opinion on the packets that are sent"),
-        Package::command("prometheus", "promtool", "a second opinion on metrics and alert rules"),
+        Package::command("prometheus", "promtool", "a second opinion on metrics, dashboard and alert rules"),
     ]);
     if let Err(error) = packages {
         if options.no_skip {
