@@ -6,7 +6,9 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::{Array, PerCpuArray};
 use aya_ebpf::programs::XdpContext;
-use ptp_load::{ANSWER_COUNTERS, BINS, Client, Collecting, IP, MAX_CLIENTS, PTP, Stream, UDP, WRONG, bin};
+use ptp_load::{
+    ANSWER_COUNTERS, BINS, Client, Collecting, IP, MAX_CLIENTS, OFF, PTP, Stream, UDP, WRONG, bin,
+};
 
 const SYNC: u8 = 0x0;
 const DELAY_RESP: u8 = 0x9;
@@ -48,13 +50,18 @@ fn collect(context: XdpContext) -> u32 {
         let now = unsafe { bpf_ktime_get_ns() };
         add(LATENCIES.get_ptr_mut(bin(now.wrapping_sub(be64(frame, PTP + 8)))));
     }
-    if collecting.intervals != 0 && (message_type == SYNC || message_type == ANNOUNCE) {
+    let stream = match message_type {
+        SYNC => 0,
+        ANNOUNCE => 1,
+        _ => return XDP_DROP,
+    };
+    let wanted_us = collecting.intervals_us[stream];
+    if wanted_us != 0 {
         let number = destination.wrapping_sub(collecting.first_address);
         if let Some(client) = CLIENTS.get_ptr_mut(number) {
             // SAFETY: answers to one client come in on one CPU at a time, or one count is lost.
             let client = unsafe { &mut *client };
-            let stream = if message_type == SYNC { &mut client.streams[0] } else { &mut client.streams[1] };
-            note(stream, be16(frame, PTP + 30));
+            note(&mut client.streams[stream], be16(frame, PTP + 30), wanted_us);
         }
     }
     XDP_DROP
@@ -66,7 +73,7 @@ fn pass(_context: XdpContext) -> u32 {
 }
 
 #[inline(always)]
-fn note(stream: &mut Stream, sequence_id: u16) {
+fn note(stream: &mut Stream, sequence_id: u16, wanted_us: u32) {
     // SAFETY: reads a clock.
     let now = (unsafe { bpf_ktime_get_ns() } / 1000) as u32;
     if stream.count > 0 {
@@ -76,6 +83,9 @@ fn note(stream: &mut Stream, sequence_id: u16) {
         }
         if interval > stream.longest_us {
             stream.longest_us = interval;
+        }
+        if interval.abs_diff(wanted_us) > wanted_us / 10 {
+            count(OFF);
         }
         if sequence_id != stream.sequence_id.wrapping_add(1) {
             stream.jumps = stream.jumps.saturating_add(1);

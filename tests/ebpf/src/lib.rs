@@ -15,7 +15,7 @@ pub mod names {
     pub const RESPOND: &str = "respond";
     /// `Array<Lane>`, one for each CPU.
     pub const LANES: &str = "LANES";
-    /// `PerCpuArray<u64>`: answers by messageType, then [`WRONG`](super::WRONG).
+    /// `PerCpuArray<u64>`: answers by messageType, then [`WRONG`](super::WRONG) and [`OFF`](super::OFF).
     pub const ANSWERS: &str = "ANSWERS";
     /// `PerCpuArray<u64>`: answers by time since the request, see [`bin`](super::bin).
     pub const LATENCIES: &str = "LATENCIES";
@@ -45,8 +45,10 @@ pub const PTP: usize = UDP + 8;
 
 /// Index of answers that do not name the client they were sent to.
 pub const WRONG: u32 = 16;
+/// Index of messages that came more than a tenth of their interval too early or too late after the one before.
+pub const OFF: u32 = 17;
 /// Counters of answers.
-pub const ANSWER_COUNTERS: u32 = 17;
+pub const ANSWER_COUNTERS: u32 = 18;
 /// Counters of latencies.
 pub const BINS: u32 = 32 * 16;
 
@@ -91,12 +93,10 @@ pub struct Lane {
 pub struct Collecting {
     /// 1: times since the request, from the correctionField of Delay_Resp.
     pub latencies: u32,
-    /// 1: intervals between messages of one client.
-    pub intervals: u32,
     /// IPv4 address of client 0, in host order.
     pub first_address: u32,
-    /// Zero.
-    pub padding: u32,
+    /// Intervals that Sync and Announce should have, µs; 0: they are not looked at.
+    pub intervals_us: [u32; 2],
 }
 
 /// What a client received: half of a cache line, for it is the clients' own work that this stands for.

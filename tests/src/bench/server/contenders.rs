@@ -8,9 +8,10 @@ use crate::netns::{Family, Plane};
 use crate::peers::Ptp4l;
 use crate::process::Process;
 use crate::program::PtpCtl;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
 use ptp_common::abi::Serving;
 use ptp_common::net::checksum::WordSum;
 use ptp_common::time::Timestamp;
@@ -18,6 +19,7 @@ use ptp_common::wire::{Body, ClockIdentity, Flags, Header, Message, MessageType,
 use ptp_ctl::config::DEFAULT_BPFFS;
 use ptp_ctl::dataplane::{DataPlane, Grant, Mode, Options};
 use ptp_load::names;
+use std::fs;
 use std::net::Ipv4Addr;
 
 /// What tables call the reference that ours is compared with.
@@ -149,6 +151,19 @@ impl Controller {
     /// Lets its loop run on the last CPU only.
     pub(super) fn pin(&self) -> Result<()> {
         pin_process(self.process.pid(), super::load::cpus() - 1)
+    }
+
+    /// Lets the thread that sends Sync and Announce run there only.
+    pub(super) fn pin_sender(&self, cpu: usize) -> Result<()> {
+        let pid = self.process.pid();
+        for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let path = entry?.path();
+            if fs::read_to_string(path.join("comm"))?.trim_end() == "fan-out" {
+                let thread = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+                return pin_process(Pid::from_raw(thread.context("a thread has a number")?), cpu);
+            }
+        }
+        bail!("no thread of the server sends Sync and Announce")
     }
 
     /// Clients with grants of all three services.

@@ -1,35 +1,27 @@
 //! Everything at once: a million clients that are sent Sync and Announce and ask for Delay_Resp.
 
 use super::contenders::Controller;
-use super::load::{Generator, Load, Seen, cpus, pin};
+use super::load::{Generator, Load, Seen, cpus};
 use super::request::Request;
 use super::responder::hundredths;
 use super::stage::{Link, Stage};
 use crate::figures::{Bar, Report, Row};
 use crate::netns::Plane;
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use ptp_load::Stream;
-use std::thread;
 use std::time::{Duration, Instant};
 
 const CLIENTS: u32 = 1_000_000;
 /// How long it must hold.
 const HELD: Duration = Duration::from_secs(60);
-/// Intervals of Sync and Announce, µs.
-const INTERVALS: [(&str, f64); 2] = [("Sync", 1e6), ("Announce", 2e6)];
+/// What clients are sent, and at which interval, µs.
+const INTERVALS: [(&str, u32); 2] = [("Sync", 1_000_000), ("Announce", 2_000_000)];
 /// How far an interval may be off, %.
 const MOST_OFF: f64 = 10.0;
 /// CPU time that serving may take, cores.
 const MOST_CORES: f64 = 0.75;
 /// Resident memory and BPF maps, MB.
 const MOST_MEMORY: f64 = 400.0;
-/// Clients of the pacing case, and the log2 of its interval: 128 Sync a second.
-const FAST_CLIENTS: u32 = 1_000;
-const FAST_LOG_INTERVAL: i8 = -7;
-/// How long pacing is watched.
-const WATCHED: Duration = Duration::from_secs(20);
-/// How often the idle machine is woken up.
-const WAKE_UP_INTERVAL: Duration = Duration::from_micros(500);
 /// How fast clients come in.
 const START_RATE: f64 = 110e3;
 /// How fast they ask again, all of them: what is sent to those who have their grants takes its share of the machine.
@@ -42,14 +34,15 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let load = Load::new(Request::DelayReq, CLIENTS, Some(f64::from(CLIENTS)));
     let idle = generator.run(&stage, &link, Load { dropped: true, ..load }, HELD / 4)?;
     negotiate(&stage, &mut generator, &link, &controller, CLIENTS, 0)?;
-    generator.forget_clients(CLIENTS)?;
+    generator.look_at(CLIENTS, INTERVALS.map(|(_, us)| us))?;
     let seen = generator.run(&stage, &link, load, HELD)?;
     let case = "1 M clients, Sync 1/s, Announce 0.5/s, Delay_Req 1/s";
     report.rows.push(Row::new(case, "held for", "s", seen.seconds.round()));
     report.rows.push(Row::new(case, "answered", "% of what was asked", answered(&seen)));
     report.rows.extend(intervals(case, &generator, CLIENTS)?);
     // Once more without looking at every client, which is not the server's work.
-    let uncounted = generator.run(&stage, &link, Load { intervals: false, ..load }, HELD)?;
+    generator.look_at(0, [0; 2])?;
+    let uncounted = generator.run(&stage, &link, load, HELD)?;
     let more = |seen: &Seen| hundredths(seen.busy - idle.busy);
     report.rows.push(
         Row::new(case, "CPU of the machine, less that of making the load", "cores", more(&uncounted))
@@ -61,29 +54,6 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
         Row::new(case, "memory, resident and BPF maps", "MB", hundredths(controller.memory_kb()? / 1024.0))
             .judged(Bar::AtMost(MOST_MEMORY)),
     );
-    Ok(())
-}
-
-/// A thousand clients at the highest rate.
-pub(super) fn pacing(report: &mut Report) -> Result<()> {
-    let idle_us = latest_wake_up(WATCHED)?.as_nanos() as f64 / 1e3;
-    let (stage, mut generator, link, controller) = start(FAST_CLIENTS)?;
-    negotiate(&stage, &mut generator, &link, &controller, FAST_CLIENTS, FAST_LOG_INTERVAL)?;
-    // The first intervals part clients that came in together.
-    generator.run_all(&stage, &link, &[], Duration::from_secs(1))?;
-    generator.forget_clients(FAST_CLIENTS)?;
-    let seen = generator.run_all(&stage, &link, &[], WATCHED)?;
-    let case = "1 k clients, 128 Sync/s each";
-    let wanted = f64::from(FAST_CLIENTS) * 2_f64.powi(-i32::from(FAST_LOG_INTERVAL));
-    let sent = seen.of(ptp_common::wire::MessageType::Sync);
-    report.rows.push(Row::new(case, "Sync sent", "% of what was granted", hundredths(100.0 * sent / wanted)));
-    let lag_us = controller.fan_out(&link, "longest_lag_ns")? as f64 / 1e3;
-    report.rows.push(Row::new(case, "latest start of a slot of the server's", "µs", lag_us.round()));
-    report.rows.push(Row::new(case, "latest wake-up of the idle machine before", "µs", idle_us.round()));
-    let streams: Vec<Stream> =
-        generator.clients(FAST_CLIENTS)?.iter().map(|client| client.streams[0]).collect();
-    let interval = 1e6 / 2_f64.powi(-i32::from(FAST_LOG_INTERVAL));
-    report.rows.extend(rows(case, "Sync", &streams, interval));
     Ok(())
 }
 
@@ -123,26 +93,6 @@ pub(super) fn negotiate(
     Ok(started.elapsed().as_secs_f64())
 }
 
-/// How late a thread on any of the CPUs wakes up at worst when nothing else runs: what no pacing can be better than.
-fn latest_wake_up(duration: Duration) -> Result<Duration> {
-    let latest = |cpu| -> Result<Duration> {
-        pin(cpu)?;
-        let (end, mut latest) = (Instant::now() + duration, Duration::ZERO);
-        while Instant::now() < end {
-            let due = Instant::now() + WAKE_UP_INTERVAL;
-            thread::sleep(WAKE_UP_INTERVAL);
-            latest = latest.max(due.elapsed());
-        }
-        Ok(latest)
-    };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..cpus()).map(|cpu| scope.spawn(move || latest(cpu))).collect();
-        threads.into_iter().try_fold(Duration::ZERO, |all, thread| {
-            Ok(all.max(thread.join().map_err(|_| anyhow!("a thread that sleeps ended in a panic"))??))
-        })
-    })
-}
-
 pub(super) fn answered(seen: &Seen) -> f64 {
     let made: u64 = seen.made.iter().sum();
     hundredths(100.0 * seen.all_delay_resps as f64 / made as f64)
@@ -153,13 +103,13 @@ fn intervals(case: &str, generator: &Generator, clients: u32) -> Result<Vec<Row>
     let mut all = Vec::new();
     for (stream, (name, interval)) in INTERVALS.into_iter().enumerate() {
         let streams: Vec<Stream> = clients.iter().map(|client| client.streams[stream]).collect();
-        all.extend(rows(case, name, &streams, interval));
+        all.extend(rows(case, name, &streams, interval.into()));
     }
     Ok(all)
 }
 
 /// About the intervals, `interval` µs each, of one message type to every client.
-fn rows(case: &str, name: &str, streams: &[Stream], interval: f64) -> Vec<Row> {
+pub(super) fn rows(case: &str, name: &str, streams: &[Stream], interval: f64) -> Vec<Row> {
     let off = |us: u32| 100.0 * (f64::from(us) - interval) / interval;
     let shortest = streams.iter().map(|stream| off(stream.shortest_us)).fold(f64::MAX, f64::min);
     let longest = streams.iter().map(|stream| off(stream.longest_us)).fold(f64::MIN, f64::max);

@@ -10,7 +10,9 @@ use aya::{Ebpf, Pod};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use ptp_common::wire::MessageType;
-use ptp_load::{BINS, Client, Collecting, IP, Lane, MAX_FRAME, UDP, WRONG, least_of, names};
+use ptp_load::{
+    ANSWER_COUNTERS, BINS, Client, Collecting, IP, Lane, MAX_FRAME, OFF, UDP, WRONG, least_of, names,
+};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -54,8 +56,6 @@ pub(super) struct Load {
     pub(super) dropped: bool,
     /// Times of answers are wanted.
     pub(super) latencies: bool,
-    /// Intervals between messages to one client are wanted, which costs as much as serving it.
-    pub(super) intervals: bool,
     /// Of a paced load: frames that are made before the first of them goes.
     pub(super) batch: u32,
     /// Goes on as if so many frames had been sent: with the client whose turn it would be. Of a load on one CPU.
@@ -64,7 +64,6 @@ pub(super) struct Load {
 
 impl Load {
     pub(super) fn new(request: Request, clients: u32, rate: Option<f64>) -> Self {
-        let intervals = rate.is_some() && request == Request::DelayReq;
         Self {
             request,
             clients,
@@ -72,7 +71,6 @@ impl Load {
             cpus: cpus(),
             dropped: false,
             latencies: false,
-            intervals,
             batch: FULL_BATCH,
             after: 0,
         }
@@ -89,6 +87,8 @@ pub(super) struct Seen {
     pub(super) answered: [f64; 16],
     /// Answers that name another client.
     pub(super) wrong: u64,
+    /// Intervals that were off by more than a tenth.
+    pub(super) off: u64,
     /// Frames that each load made, from its first to its last.
     pub(super) made: Vec<u64>,
     /// Delay_Resp from the first frame until some time after the last.
@@ -129,6 +129,7 @@ pub(super) struct Generator {
     clients: Array<MapData, Plain<Client>>,
     collecting: Array<MapData, Plain<Collecting>>,
     granted: HashMap<MapData, u32, u32>,
+    intervals_us: [u32; 2],
 }
 
 impl Generator {
@@ -150,6 +151,7 @@ impl Generator {
             clients: clients.try_into()?,
             collecting: collecting.try_into()?,
             granted: granted.try_into()?,
+            intervals_us: [0; 2],
             ebpf,
         };
         for name in [names::GENERATE, names::COLLECT, names::PASS, names::REFLECT, names::RESPOND] {
@@ -196,9 +198,8 @@ impl Generator {
     ) -> Result<Seen> {
         let collecting = Collecting {
             latencies: loads.iter().any(|load| load.latencies).into(),
-            intervals: loads.iter().all(|load| load.intervals).into(),
             first_address: FIRST_CLIENT.into(),
-            padding: 0,
+            intervals_us: self.intervals_us,
         };
         self.collecting.set(0, Plain(collecting), 0)?;
         let mut lanes = Vec::new();
@@ -245,13 +246,14 @@ impl Generator {
         })
     }
 
-    /// What every client has received since [`Self::forget_clients`].
+    /// What every client has received since [`Self::look_at`].
     pub(super) fn clients(&self, clients: u32) -> Result<Vec<Client>> {
         (0..clients).map(|number| Ok(self.clients.get(&number, 0)?.0)).collect()
     }
 
-    /// Starts counting anew for every client.
-    pub(super) fn forget_clients(&mut self, clients: u32) -> Result<()> {
+    /// Looks at the intervals of so many clients from now on: of Sync and Announce, µs, or 0.
+    pub(super) fn look_at(&mut self, clients: u32, intervals_us: [u32; 2]) -> Result<()> {
+        self.intervals_us = intervals_us;
         for number in 0..clients {
             self.clients.set(number, Plain(Client::default()), 0)?;
         }
@@ -271,6 +273,7 @@ impl Generator {
             offered: made as f64 / seconds,
             answered: std::array::from_fn(|index| per_second(after.answers[index], before.answers[index])),
             wrong: after.answers[WRONG as usize] - before.answers[WRONG as usize],
+            off: after.answers[OFF as usize] - before.answers[OFF as usize],
             busy: cpus() as f64 - (after.idle_s - before.idle_s) / seconds,
             latencies: bins.map(|(after, before)| after - before).collect(),
             ..Seen::default()
@@ -286,7 +289,7 @@ impl Generator {
             made: (0..lanes as u32)
                 .map(|lane| Ok(self.lanes.get(&lane, 0)?.0.made))
                 .collect::<Result<_>>()?,
-            answers: (0..=WRONG).map(|index| sum(&self.answers, index)).collect::<Result<_>>()?,
+            answers: (0..ANSWER_COUNTERS).map(|index| sum(&self.answers, index)).collect::<Result<_>>()?,
             latencies: (0..BINS).map(|index| sum(&self.latencies, index)).collect::<Result<_>>()?,
             idle_s: idle_s()?,
         })

@@ -10,6 +10,7 @@ mod flood;
 mod load;
 mod negotiation;
 mod overload;
+mod pacing;
 mod request;
 mod responder;
 mod stage;
@@ -57,7 +58,7 @@ pub(super) fn run(only: Option<Part>, seconds: Duration) -> Result<Report> {
         fleet::run(&mut report)?;
     }
     if wanted(Part::Pacing) {
-        fleet::pacing(&mut report)?;
+        pacing::run(&mut report)?;
     }
     if wanted(Part::Flood) {
         flood::run(&mut report, seconds)?;
