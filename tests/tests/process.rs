@@ -1,6 +1,7 @@
 //! Real-time priority, locked memory and another user, as `stats` and /proc have them, while packets come and go.
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::{Signal, kill};
 use ptp_common::abi::{NoTime, TimeSpan};
 use ptp_ctl::clock::TimePageReader;
 use ptp_tests::netns::{Family, Host, Plane, World};
@@ -27,6 +28,8 @@ const SCHED_FIFO: u64 = 1;
 /// linux/capability.h
 const CAP_NET_ADMIN: u64 = 1 << 12;
 const CAP_IPC_LOCK: u64 = 1 << 14;
+/// Its bit in a set of signals as /proc has it.
+const SIGTERM: u64 = 1 << 14;
 
 /// Of each thread of a process, as /proc has it: the line of that name, its numbers in that base.
 fn status_lines(pid: nix::unistd::Pid, name: &str, base: u32) -> Result<Vec<Vec<u64>>> {
@@ -169,6 +172,31 @@ fn a_client_and_a_massive_server_go_on_as_another_user() -> Result<()> {
     // The page stays for its readers, and says that there is no time.
     ensure!(left.len() == 1 && left[0].to_string_lossy().ends_with(".time"), "left behind: {left:?}");
     ensure!(time(&run_dir, client)?.is_err(), "the time page tells a time");
+    Ok(())
+}
+
+/// Process 1 of a container loses a signal that it does not listen to, and is killed when its time is out.
+#[test]
+fn a_signal_while_it_starts_is_not_lost() -> Result<()> {
+    if !have("a_signal_while_it_starts_is_not_lost", NEEDS) {
+        return Ok(());
+    }
+    let programs = PtpCtl::new(&PtpCtl::find()?)?;
+    let world = World::new(&["server", "client"])?;
+    let [server, client] = world.hosts() else { unreachable!("two names were given") };
+    // Nothing goes on before somebody reads it.
+    let record = programs.run_dir().join("record");
+    ensure!(Command::new("mkfifo").arg(&record).status()?.success(), "no FIFO");
+    let options = ["--record", &*record.to_string_lossy()];
+    let mut starts = programs.client(client, Family::V4, &[server], &options)?;
+    eventually("it listens", PATIENCE, || {
+        let caught = status_lines(starts.pid(), "SigCgt", 16)?.concat();
+        Ok(caught.iter().all(|set| set & SIGTERM != 0))
+    })?;
+    kill(starts.pid(), Signal::SIGTERM)?;
+    let _reader = fs::File::open(&record)?;
+    let status = starts.wait_exit(PATIENCE)?;
+    ensure!(status.success(), "it ended with {status}\n{}", starts.tail());
     Ok(())
 }
 

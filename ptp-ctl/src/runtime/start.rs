@@ -42,6 +42,12 @@ const PORT_NUMBER: u16 = 1;
 /// Opens everything.
 pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyhow::Result<Driver> {
     let Settings { common, role } = settings;
+    // As process 1 of a container it would lose what comes before somebody listens.
+    let signals = [
+        signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+        signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+    ];
+    let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let interface = common.interface.as_str();
     interfaces::check(common)?;
     let path = control::path(&common.run_dir, interface)?;
@@ -129,11 +135,8 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
         chrony: open_chrony(role)?,
         time_page: open_time_page(common, role)?,
         timer: Timer::new()?,
-        signals: [
-            signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
-            signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
-        ],
-        hangup: signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?,
+        signals,
+        hangup,
         reload: Reload { source, local },
         tai_offset: None,
         kernel_clock: None,
