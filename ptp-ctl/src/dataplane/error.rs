@@ -63,6 +63,12 @@ pub enum DataPlaneError {
         /// Those that the process has not.
         missing: String,
     },
+    /// Allowed by the capabilities, and yet not.
+    #[error(
+        "bpf() is forbidden in spite of the capabilities, by a seccomp filter (a container engine's own, or SystemCallFilter= in a \
+         unit) or a security module: allow it there; `--data-plane socket` works without XDP"
+    )]
+    Forbidden,
     /// No interface of that name in this network namespace.
     #[error("there is no network interface {0:?} in this network namespace; `ip link` lists them")]
     NoInterface(String),

@@ -8,9 +8,9 @@ use std::fs;
 /// A program at a hook that was to be ours, as far as it can be found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holder {
-    /// The kernel's number and name of the program.
+    /// The kernel's number of the program, and its name: empty if that may not be seen, which takes CAP_SYS_ADMIN.
     pub program: Option<(u32, String)>,
-    /// Processes that hold a file descriptor of it: number and name.
+    /// Processes that hold a file descriptor of it, of those that can be seen: number and name.
     pub processes: Vec<(u32, String)>,
 }
 
@@ -53,9 +53,14 @@ fn processes(program_id: u32) -> Vec<(u32, String)> {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((id, name)) = &self.program else { return f.write_str("the kernel does not say which") };
-        write!(f, "`{name}` (program {id})")?;
+        match name.as_str() {
+            "" => write!(f, "program {id}"),
+            name => write!(f, "`{name}` (program {id})"),
+        }?;
         match &*self.processes {
-            [] => f.write_str(", held by no process: it is pinned, or was attached with `ip link`"),
+            [] => f.write_str(
+                ", held by no process that can be seen from here: it is pinned, was attached with `ip link`, or is another container's",
+            ),
             processes => {
                 f.write_str(", held by")?;
                 for (index, (pid, command)) in processes.iter().enumerate() {
@@ -64,5 +69,21 @@ impl fmt::Display for Holder {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_not_said() {
+        let said = |name: &str, processes: Vec<(u32, String)>| {
+            Holder { program: Some((7, name.to_owned())), processes }.to_string()
+        };
+        let known = said("other", vec![(1, "a".to_owned()), (2, "b".to_owned())]);
+        assert_eq!(known, "`other` (program 7), held by a (process 1), b (process 2)");
+        let unknown = said("", Vec::new());
+        assert!(unknown.starts_with("program 7, held by no process that can be seen"), "{unknown}");
     }
 }

@@ -84,6 +84,9 @@ fn load_maps(
     if !missing.is_empty() {
         return Err(DataPlaneError::Privileges { missing: missing.join(" and ") });
     }
+    if probe::bpf_is_forbidden() {
+        return Err(DataPlaneError::Forbidden);
+    }
     let object = kfunc::replace(OBJECT, stamp)?;
     let config = Config {
         abi_version: ABI_VERSION,

@@ -7,7 +7,9 @@ use super::error::DataPlaneError;
 use super::options::Interface;
 use super::{holder, netlink, pins};
 use crate::process::{Capabilities, Capability};
+use aya::maps::MapType;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -23,6 +25,13 @@ pub fn missing_capabilities() -> Vec<&'static str> {
         .filter(|&capability| !has(capability))
         .map(Capability::name)
         .collect()
+}
+
+/// Does something keep bpf() from this process, whatever its capabilities? What they allow is made and given back at once: a map
+/// of one octet.
+pub fn bpf_is_forbidden() -> bool {
+    aya::sys::is_map_supported(MapType::Array)
+        .is_err_and(|error| error.io_error.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Can pins be made under this path? The error says why not, and what helps.

@@ -79,6 +79,7 @@ fn look(args: &Args, interface: &str) -> anyhow::Result<Report> {
         |_| "unknown".to_owned(),
         |name| format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()),
     );
+    let missing_capabilities = probe::missing_capabilities();
     let mut report = Report {
         interface: interface.to_owned(),
         ok: false,
@@ -86,7 +87,8 @@ fn look(args: &Args, interface: &str) -> anyhow::Result<Report> {
         driver: driver(interface).ok(),
         mac: interface_mac(interface).ok().map(|mac| mac.map(|octet| format!("{octet:02x}")).join(":")),
         addresses: interface_addresses(interface)?,
-        missing_capabilities: probe::missing_capabilities(),
+        bpf_forbidden: missing_capabilities.is_empty() && probe::bpf_is_forbidden(),
+        missing_capabilities,
         bpffs: probe::check_bpffs(&args.bpffs).err().map(|error| error.to_string()),
         xdp: Xdp {
             object_embedded: probe::is_embedded(),

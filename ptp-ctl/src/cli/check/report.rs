@@ -20,6 +20,8 @@ pub(super) struct Report {
     pub(super) addresses: Vec<IpAddr>,
     /// What loading and attaching needs and this process has not.
     pub(super) missing_capabilities: Vec<&'static str>,
+    /// It has them, and may not use bpf() all the same.
+    pub(super) bpf_forbidden: bool,
     /// Why nothing can be pinned; null if it can.
     pub(super) bpffs: Option<String>,
     pub(super) xdp: Xdp,
@@ -98,6 +100,14 @@ impl Report {
             let missing = self.missing_capabilities.join(" and ");
             add(true, format!("no {missing}"), "run as root, or give the binary these capabilities");
         }
+        if self.bpf_forbidden {
+            add(
+                true,
+                "bpf() is forbidden in spite of the capabilities, by a seccomp filter or a security module"
+                    .to_owned(),
+                "allow it there (podman, docker: --security-opt seccomp=unconfined), or use --data-plane socket",
+            );
+        }
         if let Some(KernelFeature { feature, linux, .. }) = self.features.iter().find(|feature| !feature.ok) {
             let fatal = *feature == Feature::Xdp.name();
             let fix = "use a newer kernel, or do without; --data-plane socket needs none of it";
@@ -123,11 +133,20 @@ impl Report {
         if let Some(Attached { program_id, name, mode }) = &self.xdp.attached
             && name.as_deref() != Some(names::PROGRAM)
         {
-            let name = name.as_deref().unwrap_or("?");
+            let problem = match name {
+                Some(name) => {
+                    format!("another XDP program is attached: `{name}` (program {program_id}, {mode})")
+                }
+                // Seeing it takes CAP_SYS_ADMIN.
+                None => format!(
+                    "an XDP program of a name that may not be seen is attached (program {program_id}, {mode})"
+                ),
+            };
             add(
-                true,
-                format!("another XDP program is attached: `{name}` (program {program_id}, {mode})"),
-                "remove it, with `ip link set IFACE xdp off` if nothing else owns it, or use --data-plane socket",
+                name.is_some(),
+                problem,
+                "if it is not ptp-ctl's, remove it, with `ip link set IFACE xdp off` if nothing else owns it, or use \
+                 --data-plane socket",
             );
         }
         if !self.timestamps.tx_software {
@@ -171,7 +190,12 @@ impl fmt::Display for Report {
         line(f, "Ethernet address", self.mac.as_deref().unwrap_or("none"))?;
         line(f, "IP addresses", &list(self.addresses.iter().map(ToString::to_string)))?;
         let missing = list(self.missing_capabilities.iter().map(|name| format!("no {name}")));
-        line(f, "privileges", if self.missing_capabilities.is_empty() { "all" } else { &missing })?;
+        let privileges = match (&self.missing_capabilities[..], self.bpf_forbidden) {
+            ([], false) => "all",
+            ([], true) => "all, but bpf() is forbidden",
+            _ => &missing,
+        };
+        line(f, "privileges", privileges)?;
         line(f, "bpffs", self.bpffs.as_deref().unwrap_or("yes"))?;
         line(f, "XDP program embedded", yes(Some(self.xdp.object_embedded)))?;
         line(f, "native XDP", yes(self.xdp.native))?;

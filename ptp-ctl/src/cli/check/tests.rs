@@ -12,6 +12,7 @@ fn veth() -> Report {
         mac: Some("02:00:00:00:00:01".to_owned()),
         addresses: vec!["10.0.0.1".parse().unwrap()],
         missing_capabilities: Vec::new(),
+        bpf_forbidden: false,
         bpffs: None,
         xdp: Xdp {
             object_embedded: true,
@@ -53,8 +54,9 @@ fn a_veth_is_fine() {
 #[test]
 fn fatal_problems() {
     type Change = fn(&mut Report);
-    let cases: [(Change, &str); 6] = [
+    let cases: [(Change, &str); 7] = [
         (|report| report.missing_capabilities = vec!["CAP_BPF"], "no CAP_BPF"),
+        (|report| report.bpf_forbidden = true, "bpf() is forbidden"),
         (|report| report.xdp.object_embedded = false, "without the XDP program"),
         (|report| report.xdp.native = Some(false), "no native XDP"),
         (
@@ -85,11 +87,12 @@ fn fatal_problems() {
 /// These do not.
 #[test]
 fn notes() {
-    let cases: [fn(&mut Report); 5] = [
+    let cases: [fn(&mut Report); 6] = [
         |report| report.xdp.native = None,
         |report| report.addresses.clear(),
         |report| report.bpffs = Some("not mounted".to_owned()),
         |report| report.tai_offset_s = None,
+        |report| report.xdp.attached = Some(Attached { program_id: 7, name: None, mode: "native" }),
         |report| {
             report.tai_offset_s = None;
             // Our own program, pinned or in use.
