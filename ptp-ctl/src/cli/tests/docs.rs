@@ -228,5 +228,7 @@ fn the_daemon_set_is_as_the_unit() {
     assert_eq!(of_manifest, of_unit);
     let config = manifest.lines().skip_while(|line| line.trim() != "ptp-ctl.toml: |").skip(1);
     let config: Vec<_> = config.map_while(|line| line.strip_prefix("    ")).collect();
-    Config::parse(&config.join("\n")).unwrap();
+    let settings = Config::parse(&config.join("\n")).unwrap();
+    let probe = format!("\"stats\", \"{}\"", settings.common.interface);
+    assert!(manifest.contains(&probe), "the probe asks at another interface");
 }
