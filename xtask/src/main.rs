@@ -3,6 +3,7 @@
 mod bench;
 mod build_ebpf;
 mod chrony;
+mod container;
 mod demo;
 mod dist;
 mod lab;
@@ -32,6 +33,8 @@ enum Command {
     Lab(lab::Options),
     /// Make the Debian package, and try it out.
     Dist(dist::Options),
+    /// Make the container image, and try it out.
+    Container(container::Options),
     /// Run every test there is.
     Test(test::Options),
     /// Check who imports whom against ARCHITECTURE.
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         Command::Bench(options) => bench::run(&options),
         Command::Lab(options) => lab::run(&options),
         Command::Dist(options) => dist::run(&options),
+        Command::Container(options) => container::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Layers => layers::run(),
         Command::BuildEbpf => build_ebpf::run(),

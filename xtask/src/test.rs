@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything there is, and at the end what was skipped and why.
 
 use crate::toolchain::{Package, ensure_packages, target_dir, workspace_root};
-use crate::{build_ebpf, chrony, lab};
+use crate::{build_ebpf, chrony, container, lab};
 use anyhow::{Context as _, bail, ensure};
 use std::io::Write as _;
 use std::process::Command;
@@ -51,17 +51,20 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let built = cargo(&["build", "--locked", "--package", "ptp-ctl"]).status().context("cannot run cargo")?;
     ensure!(built.success(), "building ptp-ctl failed");
 
+    let program = target_dir.join("debug/ptp-ctl");
     let skip_log = target_dir.join("skipped-tests.log");
     std::fs::write(&skip_log, "").with_context(|| format!("cannot write {}", skip_log.display()))?;
     let passed = cargo(&["test", "--locked", "--workspace", "--exclude", "ptp-ebpf", "--no-fail-fast"])
         .env(SKIP_LOG, &skip_log)
-        .env(PTP_CTL, target_dir.join("debug/ptp-ctl"))
+        .env(PTP_CTL, &program)
         .env("PATH", path)
         .status()
         .context("cannot run cargo")?;
-    if let lab::Outcome::Skipped(why) = lab::test()? {
-        let mut log = std::fs::File::options().append(true).open(&skip_log)?;
-        writeln!(log, "SKIPPED: lab: {}", why.replace('\n', " "))?;
+    for (name, outcome) in [("container", container::test(&program)?), ("lab", lab::test()?)] {
+        if let lab::Outcome::Skipped(why) = outcome {
+            let mut log = std::fs::File::options().append(true).open(&skip_log)?;
+            writeln!(log, "SKIPPED: {name}: {}", why.replace('\n', " "))?;
+        }
     }
 
     let skipped = std::fs::read_to_string(&skip_log)?;
