@@ -131,6 +131,11 @@ pub fn lock_memory() -> Result<(), ProcessError> {
     mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE).map_err(refused)
 }
 
+/// Gives back what was needed to start, the kernel's types for the XDP program above all: three fifths of all memory.
+pub fn trim_memory() {
+    sys::trim_memory();
+}
+
 /// For a thread that has all it needs open, and whom nobody waits for.
 pub fn stand_back() {
     yield_precedence();

@@ -30,6 +30,15 @@ pub(super) fn fifo_priority() -> u8 {
     if read == 0 { parameter.sched_priority.try_into().unwrap_or(0) } else { 0 }
 }
 
+/// Gives the kernel what was allocated and freed again. Only glibc keeps so much that it must be told.
+pub(super) fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: has no requirements.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// The calling thread's effective and permitted capabilities; none is inherited by a program that it starts.
 pub(super) fn set_capabilities(Capabilities(set): Capabilities) -> io::Result<()> {
     // linux/capability.h

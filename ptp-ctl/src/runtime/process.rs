@@ -70,6 +70,7 @@ impl Conduct {
         if lends {
             process::yield_precedence();
         }
+        process::trim_memory();
         let (uid, user) = process::current_user();
         Ok(ProcessStatus {
             user,
