@@ -28,6 +28,8 @@ const FULL_BATCH: u32 = 64;
 const SLOT: Duration = Duration::from_micros(500);
 /// From the last frame until all of its answers are there.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
+/// Between two looks at what is counted.
+const STEP: Duration = Duration::from_millis(100);
 /// From the first frame until everything is warm.
 const WARM_UP: Duration = Duration::from_millis(500);
 
@@ -87,8 +89,8 @@ pub(super) struct Seen {
     pub(super) answered: [f64; 16],
     /// Answers that name another client.
     pub(super) wrong: u64,
-    /// Intervals that were off by more than a tenth.
-    pub(super) off: u64,
+    /// Intervals that were off by more than a tenth, so far, again and again.
+    pub(super) off: Vec<(Instant, u64)>,
     /// Frames that each load made, from its first to its last.
     pub(super) made: Vec<u64>,
     /// Delay_Resp from the first frame until some time after the last.
@@ -263,7 +265,11 @@ impl Generator {
     fn observe(&self, lanes: usize, duration: Duration) -> Result<Seen> {
         pause(WARM_UP)?;
         let (start, before) = (Instant::now(), self.counted(lanes)?);
-        pause(duration)?;
+        let mut off = vec![(start, before.answers[OFF as usize])];
+        while start.elapsed() < duration {
+            pause(STEP.min(duration.saturating_sub(start.elapsed())))?;
+            off.push((Instant::now(), self.answers.get(&OFF, 0)?.iter().sum()));
+        }
         let (seconds, after) = (start.elapsed().as_secs_f64(), self.counted(lanes)?);
         let per_second = |after: u64, before: u64| after.wrapping_sub(before) as f64 / seconds;
         let made: u64 = after.made.iter().zip(&before.made).map(|(after, before)| after - before).sum();
@@ -273,7 +279,7 @@ impl Generator {
             offered: made as f64 / seconds,
             answered: std::array::from_fn(|index| per_second(after.answers[index], before.answers[index])),
             wrong: after.answers[WRONG as usize] - before.answers[WRONG as usize],
-            off: after.answers[OFF as usize] - before.answers[OFF as usize],
+            off,
             busy: cpus() as f64 - (after.idle_s - before.idle_s) / seconds,
             latencies: bins.map(|(after, before)| after - before).collect(),
             ..Seen::default()
@@ -437,7 +443,7 @@ fn pause(duration: Duration) -> Result<()> {
     let end = Instant::now() + duration;
     while Instant::now() < end {
         interrupt::check()?;
-        thread::sleep(Duration::from_millis(100).min(end.saturating_duration_since(Instant::now())));
+        thread::sleep(STEP.min(end.saturating_duration_since(Instant::now())));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use ptp_common::wire::MessageType;
 use ptp_ctl::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CLIENTS: u32 = 1_000;
 /// 128 Sync a second.
@@ -23,6 +23,9 @@ const WATCHED: Duration = Duration::from_secs(20);
 /// The twin's steps: those of the thread that sends.
 const SLOTS_PER_SEC: i64 = 1_024;
 const SLOTS_PER_INTERVAL: usize = 8;
+/// Slots: what is sent at their start comes a little later.
+const MARGIN: usize = 16;
+const TWIN: &str = "a thread that only sleeps";
 const NANOS_PER_SEC: i64 = 1_000_000_000;
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
@@ -34,12 +37,12 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     generator.run_all(&stage, &link, &[], Duration::from_secs(1))?;
     generator.look_at(CLIENTS, [INTERVAL_US as u32, 0])?;
     let stop = AtomicBool::new(false);
-    let (seen, late) = thread::scope(|scope| {
-        let twin = scope.spawn(|| twin(cpu, &stop));
+    let (seen, twin) = thread::scope(|scope| {
+        let twin = scope.spawn(|| Twin::run(cpu, &stop));
         let seen = generator.run_all(&stage, &link, &[], WATCHED);
         stop.store(true, Ordering::Relaxed);
-        let late = twin.join().map_err(|_| anyhow!("the twin ended in a panic"))?;
-        anyhow::Ok((seen?, late?))
+        let twin = twin.join().map_err(|_| anyhow!("the twin ended in a panic"))?;
+        anyhow::Ok((seen?, twin?))
     })?;
     let case = "1 k clients, 128 Sync/s each";
     let sent = seen.of(MessageType::Sync);
@@ -48,18 +51,29 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let clients = generator.clients(CLIENTS)?;
     let streams: Vec<_> = clients.iter().map(|client| client.streams[0]).collect();
     report.rows.extend(rows(case, "Sync", &streams, INTERVAL_US));
-    let twin = "a thread that only sleeps";
-    let off = |count: f64, slots: f64| hundredths(1e6 * count / slots);
+    let (on_time, stopped) = twin.windows(&seen.off);
+    let all = Window::sum(on_time.iter().chain(&stopped));
+    let of_a_million = |off: usize, all: f64| hundredths(1e6 * off as f64 / all);
     report.rows.push(
         Row::new(
             case,
             "Sync: intervals off by more than 10 %",
             "of a million",
-            off(seen.off as f64, sent * seen.seconds),
+            of_a_million(all.sync, sent * seen.seconds),
         )
-        .beside(twin, off(intervals_off(&late) as f64, late.len() as f64)),
+        .beside(TWIN, of_a_million(all.twin, seen.seconds * SLOTS_PER_SEC as f64)),
     );
-    let latest = late.iter().max().copied().unwrap_or_default();
+    report.rows.push(Row::new(
+        case,
+        &format!(
+            "the same in the {} of {} tenths of a second in which that thread was on time",
+            on_time.len(),
+            on_time.len() + stopped.len()
+        ),
+        "",
+        Window::sum(&on_time).sync,
+    ));
+    let latest = twin.late.iter().max().copied().unwrap_or_default();
     report.rows.push(
         Row::new(
             case,
@@ -67,51 +81,102 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
             "µs",
             (controller.fan_out(&link, "longest_lag_ns")? as f64 / 1e3).round(),
         )
-        .beside(twin, (latest as f64 / 1e3).round()),
+        .beside(TWIN, (latest as f64 / 1e3).round()),
     );
     Ok(())
 }
 
-/// Sleeps from slot to slot until it is told to stop; how late it woke up in each, ns.
-fn twin(cpu: usize, stop: &AtomicBool) -> Result<Vec<i64>> {
-    pin(cpu)?;
-    process::take_precedence(1)?;
-    let now = || -> Result<i64> { Ok(clock_gettime(ClockId::CLOCK_MONOTONIC)?.num_nanoseconds()) };
-    let mut late = Vec::with_capacity(2 * WATCHED.as_secs() as usize * SLOTS_PER_SEC as usize);
-    let start = now()? / NANOS_PER_SEC * NANOS_PER_SEC + NANOS_PER_SEC;
-    for slot in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let due = start + slot * NANOS_PER_SEC / SLOTS_PER_SEC;
-        clock_nanosleep(
-            ClockId::CLOCK_MONOTONIC,
-            ClockNanosleepFlags::TIMER_ABSTIME,
-            &TimeSpec::nanoseconds(due),
-        )
-        .context("cannot sleep")?;
-        late.push(now()? - due);
-    }
-    Ok(late)
+/// A thread that sleeps from slot to slot.
+struct Twin {
+    /// When its first slot began.
+    start: Instant,
+    /// How late it woke up in each, ns.
+    late: Vec<i64>,
 }
 
-/// Intervals that would have been off by more than a tenth if somebody had been sent to in every slot.
-fn intervals_off(late: &[i64]) -> usize {
-    let interval = NANOS_PER_SEC / SLOTS_PER_SEC * SLOTS_PER_INTERVAL as i64;
-    let pairs = late.iter().zip(late.iter().skip(SLOTS_PER_INTERVAL));
-    pairs.filter(|(first, second)| (**second - **first).abs() > interval / 10).count()
+/// Intervals that were off by more than a tenth, within some time.
+#[derive(Clone, Copy, Default)]
+struct Window {
+    /// All clients' intervals.
+    sync: usize,
+    /// The twin's, had it sent somebody something in every slot.
+    twin: usize,
+}
+
+impl Twin {
+    /// Until it is told to stop.
+    fn run(cpu: usize, stop: &AtomicBool) -> Result<Self> {
+        pin(cpu)?;
+        process::take_precedence(1)?;
+        let now = || -> Result<i64> { Ok(clock_gettime(ClockId::CLOCK_MONOTONIC)?.num_nanoseconds()) };
+        let mut late = Vec::with_capacity(2 * WATCHED.as_secs() as usize * SLOTS_PER_SEC as usize);
+        let began = (Instant::now(), now()?);
+        let first = began.1 / NANOS_PER_SEC * NANOS_PER_SEC + NANOS_PER_SEC;
+        for slot in 0.. {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let due = first + slot * NANOS_PER_SEC / SLOTS_PER_SEC;
+            clock_nanosleep(
+                ClockId::CLOCK_MONOTONIC,
+                ClockNanosleepFlags::TIMER_ABSTIME,
+                &TimeSpec::nanoseconds(due),
+            )
+            .context("cannot sleep")?;
+            late.push(now()? - due);
+        }
+        Ok(Self { start: began.0 + Duration::from_nanos((first - began.1).cast_unsigned()), late })
+    }
+
+    /// What happened between every two looks at the count of intervals that were off: where all of its own were right, a
+    /// little before and after too, and where not.
+    fn windows(&self, off: &[(Instant, u64)]) -> (Vec<Window>, Vec<Window>) {
+        let slot = |time: Instant| {
+            (time.saturating_duration_since(self.start).as_secs_f64() * SLOTS_PER_SEC as f64) as usize
+        };
+        let windows = off.windows(2).map(|pair| {
+            let [(from, before), (to, after)] = [pair[0], pair[1]];
+            let (first, last) = (slot(from), slot(to));
+            let inside = self.off_within(first, last);
+            let around = self.off_within(first.saturating_sub(MARGIN), last + MARGIN);
+            (Window { sync: (after - before) as usize, twin: inside }, around == 0)
+        });
+        let (on_time, stopped): (Vec<_>, Vec<_>) = windows.partition(|(_, on_time)| *on_time);
+        let plain = |windows: Vec<(Window, bool)>| windows.into_iter().map(|(window, _)| window).collect();
+        (plain(on_time), plain(stopped))
+    }
+
+    /// Intervals that were off by more than a tenth and ended in these slots.
+    fn off_within(&self, first: usize, last: usize) -> usize {
+        let most = NANOS_PER_SEC / SLOTS_PER_SEC * SLOTS_PER_INTERVAL as i64 / 10;
+        let ends = first.max(SLOTS_PER_INTERVAL)..last.min(self.late.len());
+        ends.filter(|&end| (self.late[end] - self.late[end - SLOTS_PER_INTERVAL]).abs() > most).count()
+    }
+}
+
+impl Window {
+    fn sum<'a>(windows: impl IntoIterator<Item = &'a Self>) -> Self {
+        windows.into_iter().fold(Self::default(), |sum, window| Self {
+            sync: sum.sync + window.sync,
+            twin: sum.twin + window.twin,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::intervals_off;
+    use super::*;
 
     #[test]
-    fn a_stop_of_the_machine_puts_two_intervals_off_for_each_slot_of_it() {
-        let mut late = vec![20_000; 100];
-        assert_eq!(intervals_off(&late), 0);
+    fn a_stop_of_the_machine_is_told_from_the_servers_own() {
+        let mut twin = Twin { start: Instant::now(), late: vec![20_000; 300] };
+        assert_eq!(twin.off_within(0, 300), 0);
         // Three slots wake up together; the last of them hardly late.
-        late[50..53].copy_from_slice(&[2_500_000, 1_500_000, 520_000]);
-        assert_eq!(intervals_off(&late), 4);
+        twin.late[150..153].copy_from_slice(&[2_500_000, 1_500_000, 520_000]);
+        assert_eq!(twin.off_within(0, 300), 4);
+        let at = |slot: u64| twin.start + Duration::from_nanos(slot * 1_000_000_000 / 1_024);
+        let (on_time, stopped) = twin.windows(&[(at(0), 5), (at(100), 6), (at(200), 16), (at(290), 16)]);
+        assert_eq!((on_time.len(), Window::sum(&on_time).sync), (2, 1));
+        assert_eq!((stopped.len(), Window::sum(&stopped).sync, Window::sum(&stopped).twin), (1, 10, 4));
     }
 }
