@@ -23,6 +23,7 @@ pub mod timers;
 pub use messages::MessageCounts;
 pub use packet::Packet;
 pub use time::Instant;
+pub(crate) use timeline::nanos;
 
 use event::Event;
 use ptp_common::net::Channel;

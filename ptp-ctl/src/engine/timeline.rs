@@ -97,7 +97,7 @@ impl Timeline {
 }
 
 /// In ns.
-pub(super) fn nanos(interval: Interval) -> f64 {
+pub(crate) fn nanos(interval: Interval) -> f64 {
     interval.scaled() as f64 / 65536.0
 }
 

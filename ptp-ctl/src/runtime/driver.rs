@@ -5,48 +5,24 @@ use super::control::{Control, Reader};
 use super::counters::Counters;
 use super::drift::Drift;
 use super::guard::ClockGuard;
-use super::intake::{drain, reading, receive};
-use super::interfaces::Links;
 use super::management::{self, ManagementSocket};
 use super::notify;
-use super::plane::Plane;
+use super::port::{Port, Taken};
 use super::questions::Searching;
 use super::reload::Reload;
 use super::role::Role;
-use super::second_clock::SecondClock;
-use super::system_clock::{self, SystemSide, Utc};
+use super::schedule::Schedule;
+use super::second_clock::{SecondClock, facing_clients};
+use super::system_clock::{SystemSide, Utc};
 use super::time_page::TimeKeeper;
-use super::timer::{Monotonic, Now, Periodic, Timer};
-use super::upstream::UpstreamPort;
-use crate::clock::{Clock, ClockError, realtime_nanos};
+use super::timer::{Monotonic, Now, Timer};
+use crate::clock::{Clock, realtime_nanos};
 use crate::engine::boundary::Side;
-use crate::engine::servo::Decision;
-use crate::engine::{Input, Instant, KernelClock, Output, Packet, TxToken};
-use crate::net::Sockets;
-use crate::report::{
-    self, ClockReading, ClockStatus, CounterSet, Document, Reporter, Start, UpstreamCounters,
-};
-use anyhow::Context;
-use ptp_common::net::Channel;
-use ptp_common::time::{Interval, Timestamp};
-use ptp_common::wire::set_origin_timestamp;
+use crate::engine::{Input, Instant, KernelClock, nanos};
+use crate::report::{ClockReading, Reporter, Start};
 use std::collections::VecDeque;
-use std::net::IpAddr;
-use std::time::Duration;
 use tokio::signal::unix::Signal;
 
-/// How often the XDP program hears of us: it takes packets for 2 s after the last time.
-const HEARTBEAT: Duration = Duration::from_millis(500);
-/// How often it is looked whether all is still as it was at start.
-const REFRESH: Duration = Duration::from_secs(1);
-/// How often it is looked whether somebody else moved the clock.
-const GUARD: Duration = Duration::from_millis(250);
-/// How often the clock's frequency is stored.
-const STORE: Duration = Duration::from_secs(60);
-/// How often a virtual clock's true error is told.
-const CLOCK_LINE: Duration = Duration::from_millis(50);
-/// How often people get a summary.
-const SUMMARY: Duration = Duration::from_secs(10);
 /// Rounds of taking packets before timers have their turn, so that a flood stops nothing.
 const ROUNDS: usize = 64;
 
@@ -54,9 +30,10 @@ const ROUNDS: usize = 64;
 pub(super) struct Driver {
     pub(super) role: Role,
     pub(super) clock: Box<dyn Clock>,
-    pub(super) sockets: Sockets<TxToken>,
-    /// The XDP data plane; without it, event messages come from the sockets.
-    pub(super) plane: Option<Plane>,
+    /// The only one, or the one that faces a boundary clock's clients.
+    pub(super) port: Port,
+    /// Of a boundary clock whose servers have an interface of their own.
+    pub(super) upstream: Option<Port>,
     pub(super) control: Control,
     /// With `--management-socket`.
     pub(super) management: Option<ManagementSocket>,
@@ -87,52 +64,10 @@ pub(super) struct Driver {
     pub(super) system_side: Option<SystemSide>,
     /// What was last known of it.
     pub(super) followed_utc: Option<Utc>,
-    pub(super) links: Links,
     /// Readers who wait for clients that are looked for.
     pub(super) searching: VecDeque<Searching>,
-    /// Of a boundary clock whose servers have an interface of their own.
-    pub(super) upstream: Option<UpstreamPort>,
-    /// Where that one's NIC has another clock than ours: ours.
+    /// Where the NIC of `upstream` has another clock than ours: ours.
     pub(super) second_clock: Option<SecondClock>,
-}
-
-/// What the loop does by the clock.
-pub(super) struct Schedule {
-    heartbeat: Periodic,
-    refresh: Periodic,
-    clock_line: Option<Periodic>,
-    summary: Periodic,
-    guard: Periodic,
-    system_clock: Option<Periodic>,
-    alive: Option<Periodic>,
-    pub(super) store: Periodic,
-}
-
-impl Schedule {
-    /// `clock_lines`: somebody reads how far the clock is from the truth. `system_clock`: it follows, or is followed.
-    pub(super) fn new(now: Instant, clock_lines: bool, system_clock: bool) -> Self {
-        Self {
-            heartbeat: Periodic::new(now + HEARTBEAT, HEARTBEAT),
-            refresh: Periodic::new(now + REFRESH, REFRESH),
-            clock_line: clock_lines.then(|| Periodic::new(now, CLOCK_LINE)),
-            summary: Periodic::new(now + SUMMARY, SUMMARY),
-            guard: Periodic::new(now, GUARD),
-            system_clock: system_clock.then(|| Periodic::new(now, system_clock::INTERVAL)),
-            alive: notify::alive_interval().map(|interval| Periodic::new(now, interval)),
-            store: Periodic::new(now + STORE, STORE),
-        }
-    }
-
-    fn next(&self) -> Instant {
-        // Storing goes with a refresh.
-        [self.heartbeat, self.refresh, self.summary, self.guard]
-            .into_iter()
-            .chain(self.clock_line)
-            .chain(self.system_clock)
-            .chain(self.alive)
-            .map(|periodic| periodic.next())
-            .fold(self.heartbeat.next(), Instant::min)
-    }
 }
 
 /// Why the loop woke up.
@@ -205,6 +140,11 @@ impl Driver {
         Ok(())
     }
 
+    /// Both, where there are two.
+    pub(super) fn ports(&mut self) -> impl Iterator<Item = &mut Port> {
+        [&mut self.port].into_iter().chain(&mut self.upstream)
+    }
+
     /// Is there something that the engine should have done?
     fn is_behind(&self) -> bool {
         self.role.poll_timeout().is_some_and(|due| due <= self.monotonic.now().instant)
@@ -213,8 +153,7 @@ impl Driver {
     /// Leaves the clock as it should run on.
     fn stop(&mut self) {
         // Taking the program off resets some NICs, rate of the clock included.
-        self.plane = None;
-        if let Some(port) = &mut self.upstream {
+        for port in self.ports() {
             port.plane = None;
         }
         self.settle_clock();
@@ -224,11 +163,7 @@ impl Driver {
     fn take_inputs(&mut self) -> bool {
         for _ in 0..ROUNDS {
             self.turn = self.monotonic.now();
-            // A server's first Sync follows on its grant: the sockets come before the ring.
-            let mut more = self.receive();
-            self.take_sent();
-            more |= self.take_events();
-            more |= self.take_upstream();
+            let more = self.take_own() | self.take_upstream();
             self.perform();
             if !more {
                 return true;
@@ -237,66 +172,33 @@ impl Driver {
         false
     }
 
-    /// Which way our own port faces, where it does not face both ways.
-    fn side(&self) -> Option<Side> {
-        self.upstream.as_ref().map(|_| Side::Downstream)
-    }
-
-    /// Records of the ring. True if there may be more.
-    fn take_events(&mut self) -> bool {
-        let side = self.side();
-        let Self { plane, role, clock, second_clock, counters, turn, tai_offset, .. } = self;
-        let Some(plane) = plane else { return false };
-        let clock = second_clock.as_ref().map_or(&**clock, |second| &*second.clock);
+    /// All that came to our own port. True if there may be more.
+    fn take_own(&mut self) -> bool {
+        // Where there is another port, this one faces the clients only.
+        let side = self.upstream.as_ref().map(|_| Side::Downstream);
+        let Self { port, role, clock, second_clock, counters, turn, tai_offset, .. } = self;
+        let clock = facing_clients(&**clock, second_clock);
         let to = |input: Input<'_>| role.handle_at(side, turn.instant, input);
-        let (more, unchanged) = drain(plane, clock, counters, *tai_offset, to);
-        if !unchanged {
-            self.refresh_tai_offset();
-        }
-        more
+        let taken = port.take(turn.std, clock, *tai_offset, counters, to);
+        self.look_at_tai_offset(&taken);
+        taken.more
     }
 
-    /// TX stamps, and tokens whose stamp was lost.
-    fn take_sent(&mut self) {
-        let Self { role, clock, second_clock, sockets, counters, turn, .. } = self;
-        let clock = second_clock.as_ref().map_or(&**clock, |second| &*second.clock);
-        let engine = role.engine();
-        sockets.take_sent(turn.std, |token, stamp| {
-            let tx = stamp.and_then(|stamp| reading(clock, stamp, &mut counters.tx_stamp_unusable));
-            engine.handle(turn.instant, Input::Sent { token, tx });
-        });
-    }
-
-    /// Datagrams. True if there may be more.
-    fn receive(&mut self) -> bool {
-        let side = self.side();
-        let Self { role, clock, second_clock, sockets, counters, plane, turn, .. } = self;
-        let clock = second_clock.as_ref().map_or(&**clock, |second| &*second.clock);
-        let to = |input: Input<'_>| role.handle_at(side, turn.instant, input);
-        receive(sockets, plane.is_some(), clock, counters, to)
-    }
-
-    /// All that came to the port that faces a boundary clock's servers. True if there may be more.
+    /// The same of the port that faces a boundary clock's servers.
     fn take_upstream(&mut self) -> bool {
-        let Self { role, clock, counters, turn, tai_offset, upstream: Some(port), .. } = self else {
+        let Self { upstream: Some(port), role, clock, counters, turn, tai_offset, .. } = self else {
             return false;
         };
-        let mut to = |input: Input<'_>| role.handle_at(Some(Side::Upstream), turn.instant, input);
-        let mut more = receive(&mut port.sockets, port.plane.is_some(), &**clock, counters, &mut to);
-        port.sockets.take_sent(turn.std, |token, stamp| {
-            let tx = stamp.and_then(|stamp| reading(&**clock, stamp, &mut counters.tx_stamp_unusable));
-            to(Input::Sent { token, tx });
-        });
-        let mut unchanged = true;
-        if let Some(plane) = &mut port.plane {
-            let drained = drain(plane, &**clock, counters, *tai_offset, to);
-            more |= drained.0;
-            unchanged = drained.1;
-        }
-        if !unchanged {
+        let to = |input: Input<'_>| role.handle_at(Some(Side::Upstream), turn.instant, input);
+        let taken = port.take(turn.std, &**clock, *tai_offset, counters, to);
+        self.look_at_tai_offset(&taken);
+        taken.more
+    }
+
+    fn look_at_tai_offset(&mut self, taken: &Taken) {
+        if taken.tai_changed {
             self.refresh_tai_offset();
         }
-        more
     }
 
     /// Whatever is due by the clock.
@@ -307,8 +209,7 @@ impl Driver {
             self.perform();
         }
         if self.schedule.heartbeat.take(now) {
-            let other = self.upstream.as_mut().and_then(|port| port.plane.as_mut());
-            for plane in self.plane.iter_mut().chain(other) {
+            for plane in self.ports().filter_map(|port| port.plane.as_mut()) {
                 plane.heartbeat(now);
             }
             self.serve();
@@ -327,45 +228,34 @@ impl Driver {
         if self.schedule.alive.as_mut().is_some_and(|alive| alive.take(now)) {
             notify::alive();
         }
-        if let Some(line) = &mut self.schedule.clock_line
-            && line.take(now)
-            && let Some(error) = self.clock.true_error()
-        {
-            let reading = ClockReading { true_error_ns: nanos(error), frequency_ppb: self.clock.frequency() };
-            self.reporter.clock(realtime_nanos(), &reading);
+        if self.schedule.clock_line.as_mut().is_some_and(|line| line.take(now)) {
+            self.tell_true_error();
         }
         if self.schedule.summary.take(now) {
             self.reporter.summary();
         }
-        let engine = self.role.poll_timeout();
-        let other = self.upstream.as_ref().and_then(|port| port.sockets.next_deadline());
-        let stamps = [self.sockets.next_deadline(), other].into_iter().flatten();
-        let stamps = stamps.map(|deadline| self.monotonic.instant(deadline));
-        let next = engine.into_iter().chain(stamps).fold(self.schedule.next(), Instant::min);
-        self.timer.set(next)
+        self.set_timer()
     }
 
-    /// A server's program answers by this clock.
-    pub(super) fn serve(&mut self) {
-        if let (Some(plane), Some(server)) = (&mut self.plane, self.role.server()) {
-            let clock = self.second_clock.as_ref().map_or(&*self.clock, |second| &*second.clock);
-            plane.serve(self.turn.instant, &server.templates(), clock, self.tai_offset);
+    fn tell_true_error(&mut self) {
+        if let Some(error) = self.clock.true_error() {
+            let reading = ClockReading { true_error_ns: nanos(error), frequency_ppb: self.clock.frequency() };
+            self.reporter.clock(realtime_nanos(), &reading);
         }
+    }
+
+    fn set_timer(&mut self) -> anyhow::Result<()> {
+        let ports = [Some(&self.port), self.upstream.as_ref()].into_iter().flatten();
+        let stamps = ports.filter_map(|port| port.sockets.next_deadline());
+        let stamps = stamps.map(|deadline| self.monotonic.instant(deadline));
+        let engine = self.role.poll_timeout();
+        self.timer.set(engine.into_iter().chain(stamps).fold(self.schedule.next(), Instant::min))
     }
 
     /// Sleeps until there is something to do; with `block` false only looks.
     async fn wait(&mut self, block: bool) -> anyhow::Result<Wake> {
-        let Self {
-            sockets,
-            plane,
-            control,
-            management,
-            timer,
-            signals: [interrupt, terminate],
-            hangup,
-            upstream,
-            ..
-        } = self;
+        let Self { port, upstream, control, management, timer, signals, hangup, .. } = self;
+        let [interrupt, terminate] = signals;
         let other = async {
             match upstream {
                 Some(port) => port.ready().await,
@@ -375,12 +265,6 @@ impl Driver {
         let asked = async {
             match management {
                 Some(management) => management.request().await,
-                None => std::future::pending().await,
-            }
-        };
-        let ring = async {
-            match plane {
-                Some(plane) => plane.ready().await,
                 None => std::future::pending().await,
             }
         };
@@ -405,207 +289,9 @@ impl Driver {
                 Wake::Management,
             )),
             () = std::future::ready(()), if !block => Ok(Wake::Work),
-            ready = ring => ready.map(|()| Wake::Work),
-            ready = sockets.ready() => ready.map(|_| Wake::Work).context("cannot wait for packets"),
+            ready = port.ready() => ready.map(|()| Wake::Work),
             ready = other => ready.map(|()| Wake::Work),
             expired = timer.expired() => expired.map(|()| Wake::Work),
         }
     }
-
-    /// Does everything that the engine asks for.
-    pub(super) fn perform(&mut self) {
-        let mut measured = false;
-        while let Some((side, output)) = self.role.poll_output() {
-            match output {
-                // Nothing in it depends on when it leaves: it may wait for the rest of the batch.
-                Output::Send { to, channel: Channel::General, packet, token: None, origin: None } => {
-                    self.sockets_of(side).send_later(to, packet.as_bytes());
-                }
-                Output::Send { to, channel, packet, token, origin } => {
-                    self.send(side, to, channel, packet, token, origin);
-                }
-                Output::Steer(decision) => self.steer(decision),
-                Output::Grant { client, port_identity, message_type, log_interval, expires } => {
-                    if let Some(plane) = &mut self.plane {
-                        plane.grant(client, port_identity, message_type, log_interval, expires);
-                    }
-                }
-                Output::Revoke { client, port_identity, message_type } => {
-                    if let Some(plane) = &mut self.plane {
-                        plane.revoke(client, port_identity, message_type);
-                    }
-                }
-                Output::Sample(sample) => {
-                    measured |= sample.selected;
-                    self.reporter.sample(realtime_nanos(), &sample);
-                }
-                Output::Event(event) => self.reporter.event(realtime_nanos(), event),
-            }
-        }
-        if measured {
-            self.tell_time();
-        }
-        self.sockets.flush();
-        if let Some(port) = &mut self.upstream {
-            port.sockets.flush();
-        }
-    }
-
-    /// Those of the port that faces that way.
-    fn sockets_of(&mut self, side: Side) -> &mut Sockets<TxToken> {
-        match &mut self.upstream {
-            Some(port) if side == Side::Upstream => &mut port.sockets,
-            _ => &mut self.sockets,
-        }
-    }
-
-    fn send(
-        &mut self,
-        side: Side,
-        to: IpAddr,
-        channel: Channel,
-        mut packet: Packet,
-        token: Option<TxToken>,
-        origin: Option<Interval>,
-    ) {
-        let unsent = match self.stamp_origin(side, &mut packet, origin) {
-            Ok(()) => {
-                let now = self.monotonic.now().std;
-                match self.sockets_of(side).send(to, channel, packet.as_bytes(), token, now) {
-                    Ok(()) => None,
-                    Err((error, token)) => {
-                        tracing::debug!(%error);
-                        if error.is_unreachable() {
-                            self.role.engine().handle(self.turn.instant, Input::Unreachable { to });
-                        }
-                        token
-                    }
-                }
-            }
-            Err(error) => {
-                self.counters.origin_unreadable += 1;
-                tracing::debug!(%error);
-                token
-            }
-        };
-        if let Some(token) = unsent {
-            self.role.engine().handle(self.turn.instant, Input::Sent { token, tx: None });
-        }
-    }
-
-    fn stamp_origin(&self, side: Side, packet: &mut Packet, origin: Option<Interval>) -> anyhow::Result<()> {
-        if let Some(ahead) = origin {
-            let clock = match &self.second_clock {
-                Some(second) if side == Side::Downstream => &second.clock,
-                _ => &self.clock,
-            };
-            set_origin_timestamp(packet.as_bytes_mut(), clock.now()? + ahead)?;
-        }
-        Ok(())
-    }
-
-    fn steer(&mut self, decision: Decision) {
-        match self.steered(decision) {
-            Ok(None) => {}
-            Ok(Some(at)) => {
-                self.role.engine().handle(self.turn.instant, Input::Steered { at });
-                if matches!(decision, Decision::Step { .. }) {
-                    if let Some(second) = &mut self.second_clock {
-                        second.first_stepped();
-                    }
-                    self.turn_second_clock();
-                }
-                self.serve();
-            }
-            Err(error) => self.not_steered(&error),
-        }
-    }
-
-    /// Does what was decided; what the clock read when its new frequency took effect.
-    fn steered(&mut self, decision: Decision) -> Result<Option<Timestamp>, ClockError> {
-        let frequency_ppb = match decision {
-            Decision::Hold => return Ok(None),
-            Decision::Slew { frequency_ppb } => frequency_ppb,
-            Decision::Step { offset_ns, frequency_ppb } => {
-                let by = -Interval::from_nanos(i128::from(offset_ns));
-                self.clock.step(by)?;
-                self.guard.stepped(by);
-                frequency_ppb
-            }
-        };
-        let before = self.clock.now()?;
-        let set = self.clock.set_frequency(frequency_ppb)?;
-        let after = self.clock.now()?;
-        self.guard.steered(set);
-        tracing::trace!(?decision, set);
-        Ok(Some(before + (after - before) / 2))
-    }
-
-    /// Tells clock and engine.
-    pub(super) fn tell_tai_offset(&mut self, offset: Option<i32>) {
-        self.tai_offset = offset;
-        self.clock.set_kernel_tai_offset(offset.unwrap_or(0));
-        // Any real offset fits: a kernel that says otherwise is as good as one that does not know.
-        let told = offset.and_then(|seconds| i16::try_from(seconds).ok());
-        self.role.engine().handle(self.turn.instant, Input::TaiOffset(told));
-        self.serve();
-    }
-
-    /// Of a boundary clock.
-    fn upstream_counters(&self) -> Option<UpstreamCounters> {
-        let Role::Boundary(boundary) = &self.role else { return None };
-        let engine = boundary.client().counters().collect();
-        let Some(port) = &self.upstream else {
-            return Some(UpstreamCounters { engine, ..UpstreamCounters::default() });
-        };
-        let (xdp, _, records) = port.plane.as_ref().map(Plane::counters).unwrap_or_default();
-        let sockets = port.sockets.counters();
-        // What the loop counts itself, it counts for both ports.
-        let none = Counters::default();
-        Some(UpstreamCounters { engine, xdp, records, rx: none.rx(&sockets), tx: none.tx(&sockets) })
-    }
-
-    /// Of clock calls; and what chrony was given, if it steers.
-    fn clock_counters(&self) -> CounterSet {
-        let fed = self.chrony.as_ref();
-        let fed = fed.map(|feed| [("samples_given", feed.given), ("samples_not_taken", feed.not_taken)]);
-        self.counters.clock().into_iter().chain(fed.into_iter().flatten()).collect()
-    }
-
-    pub(super) fn document(&self) -> Document<'_> {
-        let sockets = self.sockets.counters();
-        let (xdp, fan_out, records) = self.plane.as_ref().map(Plane::counters).unwrap_or_default();
-        Document {
-            version: report::VERSION,
-            running: true,
-            time_ns: realtime_nanos(),
-            setup: &self.start.setup,
-            clock: ClockStatus {
-                kind: self.clock.kind(),
-                frequency_ppb: self.clock.frequency(),
-                true_error_ns: self.clock.true_error().map(nanos),
-            },
-            system_clock: self.system_side.as_ref().map(SystemSide::status),
-            second_clock: self.second_clock.as_ref().map(SecondClock::status),
-            status: self.role.status(self.monotonic.now().instant),
-            counters: report::Counters {
-                xdp,
-                fan_out,
-                records,
-                rx: self.counters.rx(&sockets),
-                tx: self.counters.tx(&sockets),
-                engine: self.role.counters(),
-                upstream: self.upstream_counters(),
-                management: self.management.as_ref().map(ManagementSocket::counters),
-                clock: self.clock_counters(),
-            },
-            history: self.reporter.history(),
-            history_withheld: self.reporter.withheld(),
-        }
-    }
-}
-
-/// In ns, for reports.
-fn nanos(interval: Interval) -> f64 {
-    interval.scaled() as f64 / 65_536.0
 }

@@ -106,7 +106,8 @@ impl Driver {
             Role::Boundary(boundary) => boundary.data_sets(now),
         };
         // The program and the massive plane serve at the first port, if it serves.
-        if let (Some(plane), Some(port), Some(_)) = (&self.plane, clock.ports.first_mut(), self.role.server())
+        if let (Some(plane), Some(port), Some(_)) =
+            (&self.port.plane, clock.ports.first_mut(), self.role.server())
         {
             port.messages = port.messages.with(&plane.messages());
         }

@@ -3,19 +3,22 @@
 mod chrony;
 mod control;
 mod counters;
+mod document;
 mod drift;
 mod driver;
 mod guard;
 mod http;
-mod intake;
 mod interfaces;
 mod management;
 mod notify;
+mod perform;
 mod plane;
+mod port;
 mod process;
 mod questions;
 mod reload;
 mod role;
+mod schedule;
 mod second_clock;
 mod serving;
 mod source;
@@ -25,7 +28,6 @@ mod sync_plane;
 mod system_clock;
 mod time_page;
 mod timer;
-mod upstream;
 mod watch;
 
 #[cfg(test)]

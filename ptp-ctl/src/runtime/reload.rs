@@ -59,16 +59,13 @@ impl Driver {
 
     /// Makes ready for packets of these servers before the first of them is asked for any.
     fn open_way_to(&mut self, common: &Common, client: &ClientSettings) -> anyhow::Result<()> {
-        let (sockets, plane) = match &mut self.upstream {
-            Some(port) => (&mut port.sockets, &mut port.plane),
-            None => (&mut self.sockets, &mut self.plane),
-        };
         warn_without_family(common, client)?;
+        let port = self.upstream.as_mut().unwrap_or(&mut self.port);
         let addresses = client.addresses();
         for address in &addresses {
-            sockets.open_for(*address)?;
+            port.sockets.open_for(*address)?;
         }
-        if let Some(plane) = plane {
+        if let Some(plane) = &mut port.plane {
             plane.set_servers(&addresses);
         }
         Ok(())

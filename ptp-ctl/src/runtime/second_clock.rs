@@ -21,6 +21,11 @@ pub(super) struct SecondClock {
     steps: u64,
 }
 
+/// The clock of the stamps at the port that faces the clients: the second one, where there are two.
+pub(super) fn facing_clients<'a>(first: &'a dyn Clock, second: &'a Option<SecondClock>) -> &'a dyn Clock {
+    second.as_ref().map_or(first, |second| &*second.clock)
+}
+
 impl SecondClock {
     /// `clock` is /dev/ptp`second` and follows /dev/ptp`first`.
     pub(super) fn new(clock: Box<dyn Clock>, first: u32, second: u32) -> Result<Self, ClockError> {

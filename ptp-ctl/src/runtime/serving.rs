@@ -1,5 +1,7 @@
 //! What the XDP program answers and sends for a server: templates, and the time that it serves.
 
+use super::driver::Driver;
+use super::second_clock::facing_clients;
 use crate::clock::{Clock, realtime_nanos};
 use crate::engine::server::Templates;
 use ptp_common::abi::{PATH_TRACE_LENGTH, ServedTime, Serving};
@@ -112,6 +114,16 @@ pub(super) fn serving(
         path_trace_length: tlv.len() as u32,
         padding: 0,
     })
+}
+
+impl Driver {
+    /// A server's program answers by this clock.
+    pub(super) fn serve(&mut self) {
+        if let (Some(plane), Some(server)) = (&mut self.port.plane, self.role.server()) {
+            let clock = facing_clients(&*self.clock, &self.second_clock);
+            plane.serve(self.turn.instant, &server.templates(), clock, self.tai_offset);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,22 +4,23 @@ use super::chrony::ChronyFeed;
 use super::control::{self, Control};
 use super::counters::Counters;
 use super::drift::Drift;
-use super::driver::{Driver, Schedule};
+use super::driver::Driver;
 use super::guard::ClockGuard;
 use super::http;
 use super::interfaces::{self, Links};
 use super::management::ManagementSocket;
 use super::plane::Plane;
+use super::port::Port;
 use super::process::{Conduct, needed};
 use super::reload::Reload;
 use super::role::Role;
+use super::schedule::Schedule;
 use super::second_clock::SecondClock;
 use super::source;
 use super::sync_plane;
 use super::system_clock::SystemSide;
 use super::time_page::TimeKeeper;
 use super::timer::{Monotonic, Timer};
-use super::upstream::UpstreamPort;
 use crate::clock::{self, Refclock, TimePageWriter, Timescale};
 use crate::config::{self, ClientSettings, Common, DataPlaneKind, Local, Settings};
 use crate::dataplane::Grant;
@@ -103,7 +104,7 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
         interface: interface.to_owned(),
         also_interfaces: common.also_interfaces.clone(),
         local_addresses: common.local_addresses.clone(),
-        upstream_interface: other.as_ref().map(|other| other.port.interface.clone()),
+        upstream_interface: other.as_ref().map(|other| other.interface.clone()),
         data_plane: if plane.is_some() { DataPlaneKind::Xdp } else { DataPlaneKind::Socket }.name(),
         xdp_mode: plane.as_ref().map(|_| common.xdp_mode.name()),
         rx_timestamp_source: sources.rx.name(),
@@ -123,7 +124,7 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
     let start = Start { setup, clock: clock.kind() };
     let sink = common.json.then(Sink::stdout);
     let mut control = Control::listen(path)?;
-    let upstream = other.as_ref().map(|other| other.port.interface.as_str());
+    let upstream = other.as_ref().map(|other| other.interface.as_str());
     for interface in common.interfaces().skip(1).chain(upstream) {
         control.also_at(control::path(&common.run_dir, interface)?)?;
     }
@@ -150,18 +151,16 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
         drift,
         system_side,
         followed_utc: None,
-        links: Links::of(common.interfaces())?,
+        port: Port { sockets, plane, links: Links::of(common.interfaces())? },
         searching: VecDeque::new(),
         upstream: other.map(|other| other.port),
         second_clock,
         clock,
-        sockets,
-        plane,
         start,
         monotonic,
         turn,
     };
-    if let (Some(server), Some(plane)) = (driver.role.server_mut(), &driver.plane) {
+    if let (Some(server), Some(plane)) = (driver.role.server_mut(), &driver.port.plane) {
         if plane.is_massive() {
             server.leave_sending();
         }
@@ -185,14 +184,14 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
     }
     driver.tell_tai_offset(tai_offset);
     driver.refresh_kernel_clock();
-    if let Some(plane) = &mut driver.plane {
+    if let Some(plane) = &mut driver.port.plane {
         plane.open_fan_out()?;
     }
     if let Some(address) = common.metrics {
         driver.control.listen_http(http::bind(address)?);
     }
     let needed = needed(common, role, massive, nic_stamps);
-    driver.start.setup.process = conduct.settle(common, needed, driver.plane.as_mut())?;
+    driver.start.setup.process = conduct.settle(common, needed, driver.port.plane.as_mut())?;
     driver.reporter.run(process::stand_back).context("cannot start writing JSON lines")?;
     Ok(driver)
 }
@@ -231,7 +230,8 @@ pub(super) fn warn_without_family(common: &Common, client: &ClientSettings) -> a
 
 /// The port of a boundary clock that faces its servers, where that is another one.
 struct OtherPort {
-    port: UpstreamPort,
+    interface: String,
+    port: Port,
     stamps: TimestampingInfo,
     nic_stamps: bool,
 }
@@ -252,13 +252,12 @@ impl OtherPort {
             }
             false => None,
         };
-        let port = UpstreamPort {
-            interface: interface.to_owned(),
+        let port = Port {
             sockets: open_sockets(common, &role, sources.rx)?,
             plane,
             links: Links::of(common.interfaces())?,
         };
-        Ok(Self { port, stamps, nic_stamps: sources.rx.is_hardware() })
+        Ok(Self { interface: interface.to_owned(), port, stamps, nic_stamps: sources.rx.is_hardware() })
     }
 }
 

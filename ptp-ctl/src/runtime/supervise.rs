@@ -16,9 +16,8 @@ impl Driver {
     pub(super) fn supervise(&mut self) -> anyhow::Result<()> {
         self.refresh_tai_offset();
         self.refresh_kernel_clock();
-        let other = self.upstream.as_mut().and_then(|port| port.plane.as_mut());
         let mut off = None;
-        for plane in self.plane.iter_mut().chain(other) {
+        for plane in self.ports().filter_map(|port| port.plane.as_mut()) {
             plane.refresh_addresses();
             plane.refresh_routes();
             if let Some(interface) = plane.taken_off() {
@@ -33,18 +32,23 @@ impl Driver {
         }
         self.feed_chrony();
         self.look_at_link();
-        let other = self.upstream.as_mut().map(|port| &mut port.sockets);
-        for sockets in [&mut self.sockets].into_iter().chain(other) {
-            match sockets.restore_hardware_stamps() {
-                Ok(false) => {}
-                Ok(true) => self.counters.stamps_restored += 1,
-                Err(error) => tracing::debug!(%error, "the NIC's timestamping mode cannot be looked at"),
-            }
-        }
+        self.restore_hardware_stamps();
         if self.schedule.store.take(self.turn.instant) {
             self.store_drift();
         }
         Ok(())
+    }
+
+    /// Something else may have switched them off.
+    fn restore_hardware_stamps(&mut self) {
+        let mut restored = 0;
+        for port in self.ports() {
+            match port.sockets.restore_hardware_stamps() {
+                Ok(done) => restored += u64::from(done),
+                Err(error) => tracing::debug!(%error, "the NIC's timestamping mode cannot be looked at"),
+            }
+        }
+        self.counters.stamps_restored += restored;
     }
 
     /// Was the clock moved by something else?
@@ -152,7 +156,7 @@ impl Driver {
         // A boundary clock's client is set by what comes in at the other port, if there is one.
         let phc = self.start.clock == crate::clock::Kind::Phc.name();
         let own_is_first = self.second_clock.is_none();
-        for (interface, up) in self.links.changes() {
+        for (interface, up) in self.port.links.changes() {
             self.link_changed(interface, up, phc && own_is_first);
         }
         let other = self.upstream.as_mut().map(|port| port.links.changes());
@@ -258,5 +262,15 @@ impl Driver {
                 tracing::debug!(%error, "the kernel's TAI offset could not be read");
             }
         }
+    }
+
+    /// Tells clock and engine.
+    pub(super) fn tell_tai_offset(&mut self, offset: Option<i32>) {
+        self.tai_offset = offset;
+        self.clock.set_kernel_tai_offset(offset.unwrap_or(0));
+        // Any real offset fits: a kernel that says otherwise is as good as one that does not know.
+        let told = offset.and_then(|seconds| i16::try_from(seconds).ok());
+        self.role.engine().handle(self.turn.instant, Input::TaiOffset(told));
+        self.serve();
     }
 }
