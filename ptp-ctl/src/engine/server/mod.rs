@@ -7,7 +7,9 @@ mod negotiate;
 mod policy;
 mod prefix;
 mod query;
+mod receive;
 mod recent;
+mod send;
 mod status;
 mod templates;
 
@@ -21,15 +23,12 @@ pub use templates::Templates;
 use super::config::ServerConfig;
 use super::counters::counters;
 use super::event::{Event, Kind, Reason};
-use super::{Engine, Input, Instant, KernelClock, MessageCounts, Output, Packet, TxToken};
+use super::{Engine, Input, Instant, KernelClock, MessageCounts, Output};
 use arrayvec::ArrayVec;
-use clients::{Client, ClientId, Clients, Due, Key, Service};
+use clients::{Client, ClientId, Clients, Due, Service};
 use policy::Promises;
-use ptp_common::net::Channel;
 use ptp_common::time::{Interval, Timestamp};
-use ptp_common::wire::{
-    Body, CancelUnicast, Flags, Header, Message, MessageType, ParseError, PathTrace, PortIdentity, Tlv,
-};
+use ptp_common::wire::{CancelUnicast, MessageType, ParseError, PortIdentity, Tlv};
 use recent::Recent;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -106,12 +105,6 @@ pub struct Server {
 }
 
 impl Server {
-    /// Other settings. What is granted stays so until it ends; identity, the kind of Sync and the number of clients must be what
-    /// they were.
-    pub fn reconfigure(&mut self, config: ServerConfig) {
-        self.config = config;
-    }
-
     /// A server that grants to whoever asks, within its limits.
     pub fn new(_now: Instant, config: ServerConfig) -> Self {
         Self {
@@ -132,6 +125,12 @@ impl Server {
             closed: false,
             config,
         }
+    }
+
+    /// Other settings. What is granted stays so until it ends; identity, the kind of Sync and the number of clients must be what
+    /// they were.
+    pub fn reconfigure(&mut self, config: ServerConfig) {
+        self.config = config;
     }
 
     /// Leaves Sync and Announce to the data plane, which sends them by [`Output::Grant`] until [`Output::Revoke`].
@@ -225,173 +224,6 @@ impl Server {
 
     fn event(&mut self, peer: IpAddr, kind: Kind, reason: Option<Reason>, detail: String) {
         self.outputs.push_back(Output::Event(Event { kind, peer: Some(peer), reason, detail: Some(detail) }));
-    }
-
-    fn header(&self, sequence_id: u16, log_message_interval: i8) -> Header {
-        let port = &self.config.port;
-        Header {
-            sdo_id: port.sdo_id,
-            minor_version: port.minor_version,
-            domain_number: port.domain_number,
-            flags: Flags::UNICAST,
-            source_port_identity: port.port_identity,
-            sequence_id,
-            log_message_interval,
-            ..Header::default()
-        }
-    }
-
-    fn packet(&self, message: &Message<'_>, tlvs: &[Tlv<'_>]) -> Packet {
-        Packet::new(message, tlvs).expect("a server's own messages fit into a packet")
-    }
-
-    fn send(&mut self, to: IpAddr, channel: Channel, packet: Packet, stamp: Stamp) {
-        let local_to_served = self.local_to_served().unwrap_or(Interval::ZERO);
-        let (token, origin) = match stamp {
-            Stamp::None => (None, None),
-            Stamp::Origin => (None, Some(local_to_served)),
-            Stamp::Tx(token) => (Some(token), Some(local_to_served)),
-        };
-        self.outputs.push_back(Output::Send { to, channel, packet, token, origin });
-    }
-
-    fn send_signaling(&mut self, to: IpAddr, target_port_identity: PortIdentity, tlvs: &[Tlv<'_>]) {
-        if tlvs.is_empty() {
-            return;
-        }
-        let sequence_id = self.signaling_sequence_id;
-        self.signaling_sequence_id = sequence_id.wrapping_add(1);
-        let message = Message::new(self.header(sequence_id, 0x7f), Body::Signaling { target_port_identity });
-        self.send(to, Channel::General, self.packet(&message, tlvs), Stamp::None);
-    }
-
-    fn announce(&self, sequence_id: u16, log_interval: i8) -> Packet {
-        let (announce, flags, path) = self.data_set();
-        let mut header = self.header(sequence_id, log_interval);
-        header.flags = header.flags.with(flags);
-        let octets = path.octets();
-        let trace = PathTrace::new(&octets).filter(|_| !octets.is_empty()).map(Tlv::PathTrace);
-        self.packet(&Message::new(header, Body::Announce(announce)), trace.as_slice())
-    }
-
-    fn send_announce(&mut self, to: IpAddr, sequence_id: u16, log_interval: i8) {
-        self.send(to, Channel::General, self.announce(sequence_id, log_interval), Stamp::Origin);
-        self.counts.count(Count::AnnounceSent);
-    }
-
-    fn send_sync(&mut self, to: IpAddr, client: ClientId, sequence_id: u16) {
-        let mut header = self.header(sequence_id, 0x7f);
-        if self.config.two_step {
-            header.flags = header.flags.with(Flags::TWO_STEP);
-        }
-        let message = Message::new(header, Body::Sync { origin_timestamp: Timestamp::ZERO });
-        let token = SyncToken { client, generation: self.generation, sequence_id }.pack();
-        let stamp = if self.config.two_step { Stamp::Tx(token) } else { Stamp::Origin };
-        self.send(to, Channel::Event, self.packet(&message, &[]), stamp);
-        self.counts.count(Count::SyncSent);
-    }
-
-    fn sent(&mut self, token: TxToken, tx: Option<Timestamp>) {
-        let token = SyncToken::unpack(token);
-        let Some(tx) = tx else {
-            self.counts.count(Count::NoTxStamp);
-            return;
-        };
-        if token.generation != self.generation {
-            self.counts.count(Count::AroundChange);
-            return;
-        }
-        // The client may have gone since; its place may even be another's, who will not know the sequenceId.
-        let Some(client) = self.clients.get(token.client).filter(|client| client.has(Service::Sync)) else {
-            return;
-        };
-        let (address, _) = client.key;
-        let body = Body::FollowUp { precise_origin_timestamp: self.served(tx) };
-        let message = Message::new(self.header(token.sequence_id, 0x7f), body);
-        self.send(address, Channel::General, self.packet(&message, &[]), Stamp::None);
-        self.counts.count(Count::FollowUpSent);
-    }
-
-    fn received(
-        &mut self,
-        now: Instant,
-        bytes: &[u8],
-        from: IpAddr,
-        channel: Channel,
-        rx: Option<Timestamp>,
-    ) {
-        let message = match Message::parse(bytes) {
-            Ok(message) => message,
-            Err(error) => {
-                self.malformed[error.index()] += 1;
-                return;
-            }
-        };
-        let count = match self.dispatch(now, &message, from, channel, rx) {
-            Ok(count) | Err(count) => count,
-        };
-        self.counts.count(count);
-    }
-
-    /// `Err` where the message was not used.
-    fn dispatch(
-        &mut self,
-        now: Instant,
-        message: &Message<'_>,
-        from: IpAddr,
-        channel: Channel,
-        rx: Option<Timestamp>,
-    ) -> Result<Count, Count> {
-        let header = &message.header;
-        if header.domain_number != self.config.port.domain_number {
-            return Err(Count::WrongDomain);
-        }
-        if header.sdo_id != self.config.port.sdo_id {
-            return Err(Count::WrongSdoId);
-        }
-        let is_event = matches!(message.body, Body::Sync { .. } | Body::DelayReq { .. });
-        if is_event != (channel == Channel::Event) {
-            return Err(Count::WrongPort);
-        }
-        match message.body {
-            Body::DelayReq { .. } => self.delay_req(now, header, from, rx),
-            Body::Signaling { target_port_identity } => {
-                self.signaling(now, message, from, target_port_identity)
-            }
-            _ => Err(Count::NotForServer),
-        }
-    }
-
-    fn delay_req(
-        &mut self,
-        now: Instant,
-        header: &Header,
-        from: IpAddr,
-        rx: Option<Timestamp>,
-    ) -> Result<Count, Count> {
-        let key = (from, header.source_port_identity);
-        let client = self.clients.find(key).and_then(|id| self.clients.get(id));
-        if !client.is_some_and(|client| client.has_until(Service::DelayResp, now)) {
-            return Err(self.remind(now, key));
-        }
-        let receive_timestamp = self.served(rx.ok_or(Count::NoRxStamp)?);
-        let body =
-            Body::DelayResp { receive_timestamp, requesting_port_identity: header.source_port_identity };
-        let header =
-            Header { correction_field: header.correction_field, ..self.header(header.sequence_id, 0x7f) };
-        self.send(from, Channel::General, self.packet(&Message::new(header, body), &[]), Stamp::None);
-        Ok(Count::DelayReq)
-    }
-
-    /// Tells somebody who has no grant of anything and does not know it: this server was restarted. Who has one is left alone:
-    /// ptp4l sends Delay_Req before it asks for answers to them, and a CANCEL would make it begin again, for ever.
-    fn remind(&mut self, now: Instant, key: Key) -> Count {
-        if self.clients.find(key).is_some() || !self.is_allowed(key) || !self.recent.may_remind(now, key) {
-            return Count::NotGranted;
-        }
-        let (address, port_identity) = key;
-        self.send_signaling(address, port_identity, &Service::ALL.map(Service::message_type).map(cancel));
-        Count::Reminded
     }
 
     fn perform(&mut self, due: Due) {
@@ -506,39 +338,6 @@ impl Engine for Server {
 /// Says that a service has ended.
 fn cancel(message_type: MessageType) -> Tlv<'static> {
     Tlv::CancelUnicast(CancelUnicast { message_type, maintain_request: true, maintain_grant: false })
-}
-
-/// What time goes into a message, and who learns of it.
-enum Stamp {
-    /// None.
-    None,
-    /// The time just before sending, into the originTimestamp.
-    Origin,
-    /// The same, and the TX stamp comes back with the token.
-    Tx(TxToken),
-}
-
-/// Which Sync a TX stamp belongs to.
-struct SyncToken {
-    client: ClientId,
-    generation: u8,
-    sequence_id: u16,
-}
-
-impl SyncToken {
-    fn pack(self) -> TxToken {
-        TxToken(
-            u64::from(self.client.0) << 32 | u64::from(self.generation) << 16 | u64::from(self.sequence_id),
-        )
-    }
-
-    fn unpack(TxToken(packed): TxToken) -> Self {
-        Self {
-            client: ClientId((packed >> 32) as u32),
-            generation: (packed >> 16) as u8,
-            sequence_id: packed as u16,
-        }
-    }
 }
 
 #[cfg(test)]

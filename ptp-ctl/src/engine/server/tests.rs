@@ -1,6 +1,8 @@
 use super::*;
+use crate::engine::Packet;
 use crate::engine::config::{AutoQuality, LocalTimescale, Policy, PortConfig};
-use ptp_common::wire::{ClockIdentity, ClockQuality, MessageType, RequestUnicast};
+use ptp_common::net::Channel;
+use ptp_common::wire::{Body, ClockIdentity, ClockQuality, Flags, Header, Message, RequestUnicast};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
