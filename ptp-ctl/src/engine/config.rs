@@ -197,6 +197,43 @@ pub struct Policy {
 }
 
 #[cfg(test)]
+impl PortConfig {
+    /// Of tests: all that can be zero is.
+    pub(crate) const fn plain(port_identity: PortIdentity, local_timescale: LocalTimescale) -> Self {
+        Self { port_identity, domain_number: 0, sdo_id: 0, minor_version: 0, local_timescale, seed: 1 }
+    }
+}
+
+#[cfg(test)]
+impl ServerConfig {
+    /// Of tests: two clients, and no other limits but of intervals and durations.
+    pub(crate) fn plain(port: PortConfig) -> Self {
+        Self {
+            port,
+            priority1: 128,
+            priority2: 128,
+            auto_quality: None,
+            clock_quality: ClockQuality {
+                clock_class: 248,
+                clock_accuracy: 0xfe,
+                offset_scaled_log_variance: 0xffff,
+            },
+            time_source: 0xa0,
+            two_step: true,
+            policy: Policy {
+                max_clients: 2,
+                max_rate: None,
+                max_client_rate: None,
+                min_log_interval: -4,
+                min_log_announce_interval: -1,
+                max_duration: 300,
+                allowed: Vec::new(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
 impl ClientConfig {
     /// Of tests: one server, every message once a second, and nobody steers the clock.
     pub(crate) fn plain(port: PortConfig, server: IpAddr) -> Self {

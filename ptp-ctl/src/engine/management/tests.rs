@@ -1,24 +1,17 @@
 use super::*;
 use crate::engine::client::Client;
-use crate::engine::config::{ClientConfig, LocalTimescale, Policy, PortConfig, ServerConfig};
+use crate::engine::config::{ClientConfig, LocalTimescale, PortConfig, ServerConfig};
 use crate::engine::server::Server;
 use crate::engine::{Engine, Instant};
 use proptest::prelude::*;
-use ptp_common::wire::ClockQuality;
 use ptp_common::wire::management::{PortState, UnicastState};
 
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
 const PMC: PortIdentity = PortIdentity { clock_identity: ClockIdentity([9; 8]), port_number: 4711 };
 
 fn port() -> PortConfig {
-    PortConfig {
-        port_identity: PortIdentity { clock_identity: ClockIdentity([1; 8]), port_number: 1 },
-        domain_number: 0,
-        sdo_id: 0,
-        minor_version: 0,
-        local_timescale: LocalTimescale::Tai,
-        seed: 1,
-    }
+    let port_identity = PortIdentity { clock_identity: ClockIdentity([1; 8]), port_number: 1 };
+    PortConfig::plain(port_identity, LocalTimescale::Tai)
 }
 
 fn client(now: Instant) -> Client {
@@ -26,30 +19,7 @@ fn client(now: Instant) -> Client {
 }
 
 fn server(now: Instant) -> Server {
-    let policy = Policy {
-        max_clients: 2,
-        max_rate: None,
-        max_client_rate: None,
-        min_log_interval: -4,
-        min_log_announce_interval: -1,
-        max_duration: 300,
-        allowed: Vec::new(),
-    };
-    let config = ServerConfig {
-        port: port(),
-        priority1: 128,
-        priority2: 128,
-        auto_quality: None,
-        clock_quality: ClockQuality {
-            clock_class: 248,
-            clock_accuracy: 0xfe,
-            offset_scaled_log_variance: 0xffff,
-        },
-        time_source: 0xa0,
-        two_step: true,
-        policy,
-    };
-    Server::new(now, config)
+    Server::new(now, ServerConfig::plain(port()))
 }
 
 fn request(target: PortIdentity, action: u8, management_id: u16) -> Vec<u8> {

@@ -1,8 +1,8 @@
 use super::*;
 use crate::engine::Packet;
-use crate::engine::config::{AutoQuality, LocalTimescale, Policy, PortConfig};
+use crate::engine::config::{AutoQuality, LocalTimescale, PortConfig};
 use ptp_common::net::Channel;
-use ptp_common::wire::{Body, ClockIdentity, ClockQuality, Flags, Header, Message, RequestUnicast};
+use ptp_common::wire::{Body, ClockIdentity, Flags, Header, Message, RequestUnicast};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -18,34 +18,7 @@ fn server() -> Server {
 }
 
 fn server_with(change: impl FnOnce(&mut ServerConfig)) -> Server {
-    let port = PortConfig {
-        port_identity: identity(9),
-        domain_number: 0,
-        sdo_id: 0,
-        minor_version: 0,
-        local_timescale: LocalTimescale::Utc,
-        seed: 1,
-    };
-    let clock_quality =
-        ClockQuality { clock_class: 248, clock_accuracy: 0xfe, offset_scaled_log_variance: 0xffff };
-    let mut config = ServerConfig {
-        port,
-        priority1: 128,
-        priority2: 128,
-        auto_quality: None,
-        clock_quality,
-        time_source: 0xa0,
-        two_step: true,
-        policy: Policy {
-            max_clients: 2,
-            max_rate: None,
-            max_client_rate: None,
-            min_log_interval: -4,
-            min_log_announce_interval: -1,
-            max_duration: 300,
-            allowed: Vec::new(),
-        },
-    };
+    let mut config = ServerConfig::plain(PortConfig::plain(identity(9), LocalTimescale::Utc));
     change(&mut config);
     Server::new(NOW, config)
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::engine::config::{ServoConfig, ServoKind};
 
-const CONFIG: ServoConfig = ServoConfig {
+pub(super) const CONFIG: ServoConfig = ServoConfig {
     kind: ServoKind::Adaptive,
     first_step_threshold_ns: 20_000,
     step_threshold_ns: 10_000_000,

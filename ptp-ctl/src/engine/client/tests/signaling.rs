@@ -16,14 +16,8 @@ pub(super) const IDENTITY: PortIdentity =
     PortIdentity { clock_identity: ClockIdentity([2, 0, 0, 0xff, 0xfe, 0, 0, 2]), port_number: 1 };
 
 pub(super) fn config() -> ClientConfig {
-    let port = PortConfig {
-        port_identity: PortIdentity { clock_identity: ClockIdentity([9; 8]), port_number: 1 },
-        domain_number: 0,
-        sdo_id: 0,
-        minor_version: 0,
-        local_timescale: LocalTimescale::Tai,
-        seed: 1,
-    };
+    let port_identity = PortIdentity { clock_identity: ClockIdentity([9; 8]), port_number: 1 };
+    let port = PortConfig::plain(port_identity, LocalTimescale::Tai);
     ClientConfig::plain(port, SERVER)
 }
 

@@ -1,15 +1,5 @@
 use super::*;
-use crate::engine::config::ServoKind;
-
-const CONFIG: ServoConfig = ServoConfig {
-    kind: ServoKind::Pi { hardware_stamps: false },
-    first_step_threshold_ns: 20_000,
-    step_threshold_ns: 10_000_000,
-    max_slew_ppb: 10_000.0,
-    initial_deviation_ppb: 100_000.0,
-    initial_frequency_ppb: 0.0,
-    max_frequency_ppb: 500_000.0,
-};
+use crate::engine::servo::tests::CONFIG;
 
 /// A clock that is measured exactly, 8 times a second.
 struct Plant {
