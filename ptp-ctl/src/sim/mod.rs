@@ -4,6 +4,7 @@
 mod clock;
 mod delay;
 mod network;
+mod node;
 mod pending;
 mod random;
 pub mod scenario;
@@ -13,6 +14,7 @@ mod trace;
 pub use clock::{Instability, Oscillator, Temperature};
 pub use delay::{Clip, Delay, Normal, Range, Shape, Share, Term};
 pub use network::{Load, Path};
+pub use node::{NodeId, Stamps};
 pub use trace::{Trace, TraceError};
 
 use crate::engine::boundary::{Boundary, BoundaryConfig};
@@ -21,30 +23,24 @@ use crate::engine::config::{ClientConfig, ServerConfig};
 use crate::engine::event::Event;
 use crate::engine::server::Server;
 use crate::engine::servo::Decision;
-use crate::engine::{Engine, Input, Instant, Output, Packet, TxToken};
+use crate::engine::{Input, Instant, Output, Packet, TxToken};
 use network::Link;
+use node::{Node, Role};
 use pending::{Pending, What};
 use ptp_common::net::Channel;
-use ptp_common::time::Timestamp;
 use ptp_common::wire::{MessageType, set_origin_timestamp};
-use serde::Deserialize;
+use random::stream;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// True time at the start of every run, s since the epoch.
-const EPOCH_SECONDS: u64 = 1_800_000_000;
 /// The engines' monotonic time at the start of every run: not zero, for that is nobody's.
 const START: Instant = Instant::from_nanos(1_000_000_000);
 /// How long a TX stamp takes from the NIC to the engine at most: it may well be overtaken by the answer.
 const TX_STAMP_DELAY: Duration = Duration::from_micros(200);
 /// Oscillators change their frequency so often, ns.
 const DRIFT_INTERVAL: u64 = 1_000_000_000;
-
-/// A machine in the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct NodeId(usize);
 
 /// What a machine reported, and when.
 #[derive(Clone, Debug)]
@@ -64,61 +60,6 @@ pub enum Observation {
     Event(Event),
     /// A complete exchange, with the client's true error (reading minus truth) just before it steered, ns.
     Sample(Sample, f64),
-}
-
-/// How good a machine's stamps are.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Stamps {
-    /// They are multiples of this, ns.
-    pub granularity: u64,
-    /// Standard deviation of what they are off by, ns.
-    pub noise: f64,
-    /// Share of TX stamps that are lost, 0 to 1.
-    pub tx_loss: f64,
-}
-
-impl Default for Stamps {
-    /// Exact to the nanosecond.
-    fn default() -> Self {
-        Self { granularity: 1, noise: 0.0, tx_loss: 0.0 }
-    }
-}
-
-/// What a machine is.
-enum Role {
-    Client(Box<Client>),
-    Server(Box<Server>),
-    Boundary(Box<Boundary>),
-    /// Switched off.
-    Dead,
-}
-
-impl Role {
-    fn engine(&mut self) -> Option<&mut dyn Engine> {
-        match self {
-            Self::Client(client) => Some(client.as_mut()),
-            Self::Server(server) => Some(server.as_mut()),
-            Self::Boundary(boundary) => Some(boundary.as_mut()),
-            Self::Dead => None,
-        }
-    }
-}
-
-struct Node {
-    address: IpAddr,
-    role: Role,
-    clock: Oscillator,
-    stamps: Stamps,
-    /// Of its own: what happens elsewhere alters nothing here.
-    random: fastrand::Rng,
-    tai_offset: Option<i16>,
-    /// Raised when it is switched off: what was on its way to the old engine does not reach the new one.
-    life: u32,
-    /// It was told to end.
-    ending: bool,
-    /// When the engine is woken next; wake-ups at other times are of plans given up since.
-    wake_at: Option<u64>,
 }
 
 /// All machines, the network and the time.
@@ -195,9 +136,7 @@ impl World {
 
     /// Switches a machine off, without a word to anyone. Its clock goes on.
     pub fn kill(&mut self, node: NodeId) {
-        self.nodes[node.0].role = Role::Dead;
-        self.nodes[node.0].ending = false;
-        self.nodes[node.0].life += 1;
+        self.nodes[node.0].kill();
     }
 
     /// Switches a server on again; it remembers nothing.
@@ -370,7 +309,7 @@ impl World {
         let life = self.nodes[node.0].life;
         match what {
             What::Deliver { from, channel, bytes } => {
-                let stamp = (channel == Channel::Event).then(|| self.take_stamp(node));
+                let stamp = (channel == Channel::Event).then(|| self.nodes[node.0].take_stamp(self.now));
                 self.input(node, Input::Received { bytes: &bytes, from, channel, rx: stamp });
             }
             What::Sent { token, tx, life: of } if of == life => self.input(node, Input::Sent { token, tx }),
@@ -399,26 +338,6 @@ impl World {
         self.drain(node);
     }
 
-    /// A clock's reading: its error on top of the true time in its timescale.
-    fn reading(&self, node: NodeId) -> Timestamp {
-        let error = self.nodes[node.0].clock.error_ns(self.now).round() as i64;
-        let truth = EPOCH_SECONDS * 1_000_000_000 + self.now;
-        Timestamp::from_nanos(truth.saturating_add_signed(error))
-    }
-
-    /// What a machine's stamps make of its clock's reading.
-    fn take_stamp(&mut self, node: NodeId) -> Timestamp {
-        let reading = self.reading(node);
-        let Node { stamps: Stamps { granularity, noise, .. }, random, .. } = &mut self.nodes[node.0];
-        if *granularity <= 1 && *noise == 0.0 {
-            return reading;
-        }
-        let noise = if *noise > 0.0 { (*noise * random::normal(random)).round() as i128 } else { 0 };
-        let granularity = i128::from(*granularity).max(1);
-        let nanos = (reading.as_nanos() + noise).div_euclid(granularity) * granularity;
-        Timestamp::from_nanos(u64::try_from(nanos).unwrap_or(0))
-    }
-
     fn drain(&mut self, node: NodeId) {
         while let Some(output) = self.nodes[node.0].role.engine().and_then(|engine| engine.poll_output()) {
             self.perform(node, output);
@@ -440,7 +359,7 @@ impl World {
             Output::Send { to, channel, packet, token, origin } => {
                 let mut packet = packet;
                 if let Some(local_to_served) = origin {
-                    let time = self.reading(node) + local_to_served;
+                    let time = self.nodes[node.0].reading(self.now) + local_to_served;
                     set_origin_timestamp(packet.as_bytes_mut(), time)
                         .expect("only messages with an originTimestamp ask for one");
                 }
@@ -449,22 +368,7 @@ impl World {
                 }
                 self.transmit(self.nodes[node.0].address, to, channel, &packet);
             }
-            Output::Steer(decision) => {
-                let now = self.now;
-                let clock = &mut self.nodes[node.0].clock;
-                match decision {
-                    Decision::Hold => return,
-                    Decision::Slew { frequency_ppb } => clock.adjust(now, frequency_ppb),
-                    Decision::Step { offset_ns, frequency_ppb } => {
-                        clock.step(now, -offset_ns);
-                        clock.adjust(now, frequency_ppb);
-                    }
-                }
-                let (now, at) = (self.instant(), self.reading(node));
-                if let Some(engine) = self.nodes[node.0].role.engine() {
-                    engine.handle(now, Input::Steered { at });
-                }
-            }
+            Output::Steer(decision) => self.steer(node, decision),
             Output::Sample(sample) => {
                 let error = self.true_error_ns(node);
                 self.report(node, Observation::Sample(sample, error));
@@ -474,16 +378,33 @@ impl World {
         }
     }
 
+    fn steer(&mut self, node: NodeId, decision: Decision) {
+        let (now, instant) = (self.now, self.instant());
+        let machine = &mut self.nodes[node.0];
+        match decision {
+            Decision::Hold => return,
+            Decision::Slew { frequency_ppb } => machine.clock.adjust(now, frequency_ppb),
+            Decision::Step { offset_ns, frequency_ppb } => {
+                machine.clock.step(now, -offset_ns);
+                machine.clock.adjust(now, frequency_ppb);
+            }
+        }
+        let at = machine.reading(now);
+        if let Some(engine) = machine.role.engine() {
+            engine.handle(instant, Input::Steered { at });
+        }
+    }
+
     fn report(&mut self, node: NodeId, what: Observation) {
         self.reports.push(Report { at: self.now(), node, what });
     }
 
     fn stamp(&mut self, node: NodeId, token: TxToken) {
-        let Node { stamps, random, life, .. } = &mut self.nodes[node.0];
-        let lost = random.f64() < stamps.tx_loss;
-        let delay = TX_STAMP_DELAY.mul_f64(random.f64()).as_nanos() as u64;
-        let life = *life;
-        let tx = (!lost).then(|| self.take_stamp(node));
+        let machine = &mut self.nodes[node.0];
+        let lost = machine.random.f64() < machine.stamps.tx_loss;
+        let delay = TX_STAMP_DELAY.mul_f64(machine.random.f64()).as_nanos() as u64;
+        let life = machine.life;
+        let tx = (!lost).then(|| machine.take_stamp(self.now));
         self.push(self.now + delay, node, What::Sent { token, tx, life });
     }
 
@@ -506,20 +427,4 @@ impl World {
             self.push(at, receiver, What::Deliver { from, channel, bytes });
         }
     }
-}
-
-/// Chances of their own for whatever is known by these addresses.
-fn stream(seed: u64, addresses: &[IpAddr]) -> fastrand::Rng {
-    let mut state = seed;
-    for address in addresses {
-        let octets = match address {
-            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-            IpAddr::V6(address) => address.octets(),
-        };
-        for octet in octets {
-            // Every octet changes every bit that follows.
-            state = fastrand::Rng::with_seed(state ^ u64::from(octet)).u64(..);
-        }
-    }
-    fastrand::Rng::with_seed(state)
 }

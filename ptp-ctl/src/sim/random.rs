@@ -1,6 +1,23 @@
 //! Draws from the distributions that delays, stamps and oscillators are made of.
 
 use fastrand::Rng;
+use std::net::IpAddr;
+
+/// Chances of their own for whatever is known by these addresses.
+pub(super) fn stream(seed: u64, addresses: &[IpAddr]) -> Rng {
+    let mut state = seed;
+    for address in addresses {
+        let octets = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        };
+        for octet in octets {
+            // Every octet changes every bit that follows.
+            state = Rng::with_seed(state ^ u64::from(octet)).u64(..);
+        }
+    }
+    Rng::with_seed(state)
+}
 
 /// Uniform in (0, 1]: its logarithm is finite.
 fn positive(random: &mut Rng) -> f64 {
