@@ -1,24 +1,23 @@
 //! One server as its client knows it: contracts, announced data, exchanges under way, and whether it serves.
 
+mod silence;
+
+pub(super) use silence::Silence;
+
 use super::announced::Announced;
 use super::contract::Contract;
 use super::early::{Early, Unannounced};
 use super::exchange::Exchanges;
-use super::loss::{Loss, Stream};
+use super::loss::Loss;
 use super::recovery::Recovery;
 use super::variation::Variation;
 use crate::engine::Instant;
 use crate::engine::config::{LocalTimescale, ServerEntry, Standby};
 use crate::engine::event::Reason;
-use crate::engine::timers::{TimerTable, interval};
+use crate::engine::timers::TimerTable;
 use ptp_common::time::{Interval, Timestamp};
 use ptp_common::wire::{MessageType, PortIdentity};
-use std::time::Duration;
-
-/// Shortest time after which silence counts: less is within what a busy machine does to a process.
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(250);
-/// Numbers of Delay_Req that are further apart say nothing about loss.
-const LONGEST_GAP: u16 = 64;
+use silence::Heard;
 
 /// What an association waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,17 +72,6 @@ pub(super) struct Surroundings {
     pub(super) kernel_tai_offset: Option<i16>,
     /// One of the servers serves, or served, the PTP timescale.
     pub(super) ptp_timescale_known: bool,
-}
-
-/// What silence means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Silence {
-    /// Nothing yet.
-    Short,
-    /// It is worth a request: the server may have forgotten us.
-    Doubtful,
-    /// The server does not serve any more.
-    Loss(Reason),
 }
 
 pub(super) struct Association {
@@ -319,99 +307,6 @@ impl Association {
         true
     }
 
-    /// A Sync or Announce came in, with this number, or it is time to expect the first one. `least` intervals of silence
-    /// begin to mean something.
-    pub(super) fn hear(
-        &mut self,
-        now: Instant,
-        message_type: MessageType,
-        sequence_id: Option<u16>,
-        least: u8,
-    ) {
-        let Some(log) = self.log_interval(message_type) else {
-            return;
-        };
-        let interval = interval(log);
-        let heard = self.heard(message_type);
-        heard.at = now;
-        let gap = sequence_id.and_then(|sequence_id| heard.stream.gap(now, sequence_id, interval));
-        if let Some(lost) = gap {
-            self.loss_from_server.record(lost);
-        }
-        let timeout = (interval * u32::from(least)).max(SHORTEST_TIMEOUT);
-        self.set_timer(Self::timer_of(message_type), now + timeout);
-    }
-
-    /// Its timer went off: what the silence means.
-    pub(super) fn judge_silence(&mut self, now: Instant, message_type: MessageType, least: u8) -> Silence {
-        let reason = match message_type {
-            MessageType::Announce => Reason::AnnounceTimeout,
-            MessageType::Sync => Reason::SyncTimeout,
-            _ => return self.judge_answers(now, least),
-        };
-        let Some(log) = self.log_interval(message_type) else {
-            return Silence::Short;
-        };
-        let interval = interval(log);
-        let threshold = self.loss_from_server.threshold(least, interval);
-        let end = self.heard(message_type).at + (interval * threshold).max(SHORTEST_TIMEOUT);
-        if self.loss.is_some() || end <= now {
-            return Silence::Loss(reason);
-        }
-        self.set_timer(Self::timer_of(message_type), end);
-        Silence::Doubtful
-    }
-
-    fn judge_answers(&mut self, now: Instant, least: u8) -> Silence {
-        let Some(log) = self.log_interval(MessageType::DelayResp).filter(|_| self.unanswered > 0) else {
-            return Silence::Short;
-        };
-        let interval = interval(log);
-        if self.loss.is_some() || self.unanswered >= self.loss_round_trip.threshold(least, interval) {
-            return Silence::Loss(Reason::DelayrespTimeout);
-        }
-        self.set_timer(Timer::DelayResp, now + interval);
-        if self.unanswered >= least.into() { Silence::Doubtful } else { Silence::Short }
-    }
-
-    /// A Delay_Req goes out.
-    pub(super) fn ask_delay(&mut self, now: Instant, least: u8) {
-        self.last_delay_req = Some(now);
-        self.unanswered += 1;
-        if let Some(log) = self.log_interval(MessageType::DelayResp)
-            && !self.has_timer(Timer::DelayResp)
-        {
-            let timeout = (interval(log) * u32::from(least)).max(SHORTEST_TIMEOUT);
-            self.set_timer(Timer::DelayResp, now + timeout);
-        }
-    }
-
-    /// The Delay_Req of this number was answered.
-    pub(super) fn answered(&mut self, sequence_id: u16) {
-        self.set_timer(Timer::DelayResp, None);
-        self.unanswered = 0;
-        let ahead = self.last_answered.map(|last| sequence_id.wrapping_sub(last));
-        match ahead {
-            // One that was overtaken by the next was not lost.
-            Some(ahead) if ahead > u16::MAX - LONGEST_GAP => return,
-            Some(ahead @ 1..=LONGEST_GAP) => self.loss_round_trip.record(u32::from(ahead) - 1),
-            _ => {}
-        }
-        self.last_answered = Some(sequence_id);
-    }
-
-    fn heard(&mut self, message_type: MessageType) -> &mut Heard {
-        if message_type == MessageType::Announce { &mut self.announces } else { &mut self.syncs }
-    }
-
-    pub(super) const fn timer_of(message_type: MessageType) -> Timer {
-        match message_type {
-            MessageType::Announce => Timer::Announce,
-            MessageType::Sync => Timer::Sync,
-            _ => Timer::DelayResp,
-        }
-    }
-
     /// The sourcePortIdentity may change: nothing is served under the old one.
     pub(super) fn may_rebind(&self) -> bool {
         self.loss.is_some() || !self.contracts.iter().any(|contract| contract.grant().is_some())
@@ -491,18 +386,5 @@ impl Association {
                 Ok(Interval::from_secs(seconds.into()))
             }
         }
-    }
-}
-
-/// When a kind of message was last heard, and its numbers.
-#[derive(Clone, Copy, Debug)]
-struct Heard {
-    at: Instant,
-    stream: Stream,
-}
-
-impl Heard {
-    fn new(now: Instant) -> Self {
-        Self { at: now, stream: Stream::default() }
     }
 }
