@@ -52,10 +52,19 @@ impl ManagementSocket {
 
     /// Waits for the next request. Cancel-safe.
     pub(super) async fn request(&self) -> io::Result<Request> {
-        let mut octets = vec![0; LONGEST];
-        let (length, from) = self.socket.recv_from(&mut octets).await?;
-        octets.truncate(length);
-        Ok(Request { octets, from })
+        loop {
+            // The loop begins this wait anew with every packet: nothing is allocated before there is a request.
+            self.socket.readable().await?;
+            let mut octets = vec![0; LONGEST];
+            match self.socket.try_recv_from(&mut octets) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                received => {
+                    let (length, from) = received?;
+                    octets.truncate(length);
+                    return Ok(Request { octets, from });
+                }
+            }
+        }
     }
 
     fn answer(&mut self, Request { octets, from }: &Request, clock: &DataSets) {
@@ -118,6 +127,20 @@ impl Driver {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn requests_come_as_they_were_sent() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ptp4l");
+        let socket = ManagementSocket::open(&path).unwrap();
+        let asks = BlockingDatagram::bind(directory.path().join("pmc")).unwrap();
+        for text in ["one", "another"] {
+            asks.send_to(text.as_bytes(), &path).unwrap();
+            let request = socket.request().await.unwrap();
+            assert_eq!(request.octets, text.as_bytes());
+            assert_eq!(request.from.as_pathname(), Some(directory.path().join("pmc").as_path()));
+        }
+    }
 
     #[tokio::test]
     async fn a_path_is_taken_once_and_given_back() {
