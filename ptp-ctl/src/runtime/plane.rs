@@ -207,9 +207,6 @@ impl Plane {
 
     /// Messages that the program took and sent without us: Delay_Req that it answered, and what the massive plane sends.
     pub(super) fn messages(&self) -> MessageCounts {
-        let count = |counters: &[(&str, u64)], wanted| {
-            counters.iter().find(|(name, _)| *name == wanted).map_or(0, |(_, count)| *count)
-        };
         let answered = count(&self.data_plane.counters().unwrap_or_default(), "answered");
         let fan_out = self.data_plane.fan_out_counters().unwrap_or_default();
         let mut messages = MessageCounts::default();
@@ -240,13 +237,9 @@ impl Plane {
         let interface = &self.common.interface;
         let Some(ServerSide { massive: true, is_veth: true, sent, .. }) = &mut self.server else { return };
         let Ok(transmitted) = probe::transmitted(interface) else { return };
-        let counters = self.data_plane.fan_out_counters().unwrap_or_default();
-        let count = |wanted| counters.iter().find(|(name, _)| *name == wanted).map_or(0, |(_, count)| *count);
-        let now = (count("announce_sent") + count("sync_sent"), transmitted);
-        if let Some(before) = sent.replace(now)
-            && now.0 - before.0 >= WORTH_A_LOOK
-            && now.1.saturating_sub(before.1) < (now.0 - before.0) / 2
-        {
+        let Ok(counters) = self.data_plane.fan_out_counters() else { return };
+        let now = (count(&counters, "announce_sent") + count(&counters, "sync_sent"), transmitted);
+        if sent.replace(now).is_some_and(|before| are_lost(before, now)) {
             tracing::warn!(
                 "{interface} is virtual Ethernet, and its other end does not get Sync and Announce: give that an XDP \
                  program, `ptp-ctl attach PEER`"
@@ -303,6 +296,17 @@ impl Plane {
     }
 }
 
+fn count(counters: &[(&str, u64)], wanted: &str) -> u64 {
+    counters.iter().find(|(name, _)| *name == wanted).map_or(0, |(_, count)| *count)
+}
+
+/// Far fewer packets have left the interface than messages were sent, from one look to the next.
+fn are_lost(before: (u64, u64), now: (u64, u64)) -> bool {
+    // Counters may begin anew.
+    let (sent, left) = (now.0.saturating_sub(before.0), now.1.saturating_sub(before.1));
+    sent >= WORTH_A_LOOK && left < sent / 2
+}
+
 impl ServerSide {
     fn new(common: &Common, server: &ServerSettings, nic_stamps: bool, massive: bool) -> Self {
         // The other end of virtual Ethernet loses what XDP sends, unless it has an XDP program itself. Who asks for the
@@ -324,6 +328,24 @@ impl ServerSide {
             is_veth,
             sent: None,
             announce: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_sent_can_be_lost() {
+        for (before, now, lost) in [
+            ((0, 0), (100, 100), false),
+            ((100, 100), (200, 120), true),
+            ((100, 100), (109, 100), false),
+            // The counters begin anew.
+            ((1_000, 1_000), (0, 1_100), false),
+        ] {
+            assert_eq!(are_lost(before, now), lost, "{before:?} {now:?}");
         }
     }
 }
