@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 
 /// How long a reader may take for the document.
 const READER_PATIENCE: Duration = Duration::from_secs(2);
@@ -22,7 +23,7 @@ const READER_PATIENCE: Duration = Duration::from_secs(2);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// Readers served at the same time; more are turned away.
 pub(super) const MAX_READERS: usize = 16;
-/// How long no HTTP connection is taken after one could not be.
+/// How long no connection is taken after one could not be: too many open files, which may be fewer in a moment.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Octets of a question at most.
 const MAX_QUESTION: u64 = 1024;
@@ -103,6 +104,8 @@ pub(super) struct Control {
     listener: UnixListener,
     /// The socket's, and links to it.
     paths: Vec<PathBuf>,
+    /// No reader is let in before.
+    accept_from: Option<Instant>,
     /// Cloned for each reader that is being served.
     readers: Arc<()>,
     asked: UnboundedReceiver<Reader>,
@@ -141,7 +144,15 @@ impl Control {
             )
         })?;
         let (ask, asked) = unbounded_channel();
-        Ok(Self { listener, paths: vec![path], readers: Arc::new(()), asked, ask, patience: READER_PATIENCE })
+        Ok(Self {
+            listener,
+            paths: vec![path],
+            accept_from: None,
+            readers: Arc::new(()),
+            asked,
+            ask,
+            patience: READER_PATIENCE,
+        })
     }
 
     /// Is found on another path in the same directory, too: that of another interface of this controller.
@@ -156,12 +167,21 @@ impl Control {
     }
 
     /// Waits for the next question. Cancel-safe.
-    pub(super) async fn question(&mut self) -> io::Result<Reader> {
+    pub(super) async fn question(&mut self) -> Reader {
         loop {
             tokio::select! {
                 // Never `None`: we hold a sender.
-                Some(reader) = self.asked.recv() => return Ok(reader),
-                accepted = self.listener.accept() => self.listen_to(accepted?.0),
+                Some(reader) = self.asked.recv() => return reader,
+                accepted = accept(&self.listener, self.accept_from) => match accepted {
+                    Ok(stream) => {
+                        self.accept_from = None;
+                        self.listen_to(stream);
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "a reader of the stats could not be let in");
+                        self.accept_from = Some(Instant::now() + ACCEPT_PAUSE);
+                    }
+                },
             }
         }
     }
@@ -181,9 +201,7 @@ impl Control {
             }
         });
     }
-}
 
-impl Control {
     /// Answers HTTP requests, too, from now on.
     pub(super) fn listen_http(&self, listener: TcpListener) {
         let (readers, ask, patience) = (Arc::downgrade(&self.readers), self.ask.clone(), self.patience);
@@ -192,7 +210,6 @@ impl Control {
             while let Some(place) = readers.upgrade() {
                 drop(place);
                 let Ok((stream, _)) = listener.accept().await else {
-                    // Too many open files: it may be better in a moment.
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 };
@@ -204,6 +221,14 @@ impl Control {
             }
         });
     }
+}
+
+/// The next connection, no sooner than then: one that cannot be taken is there at once again.
+async fn accept(listener: &UnixListener, from: Option<Instant>) -> io::Result<UnixStream> {
+    if let Some(from) = from {
+        tokio::time::sleep_until(from).await;
+    }
+    Ok(listener.accept().await?.0)
 }
 
 /// Passes an HTTP request on, or refuses it; a reader who is slow is cut off.

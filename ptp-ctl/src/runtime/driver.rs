@@ -273,14 +273,7 @@ impl Driver {
             _ = interrupt.recv() => Ok(Wake::Stop),
             _ = terminate.recv() => Ok(Wake::Stop),
             _ = hangup.recv() => Ok(Wake::Reload),
-            reader = control.question() => match reader {
-                Ok(reader) => Ok(Wake::Reader(reader)),
-                // Too many open files, or a reader that has gone again: the next one may do better.
-                Err(error) => {
-                    tracing::debug!(%error, "a reader of the stats could not be let in");
-                    Ok(Wake::Work)
-                }
-            },
+            reader = control.question() => Ok(Wake::Reader(reader)),
             request = asked => Ok(request.map_or_else(
                 |error| {
                     tracing::debug!(%error, "a management request could not be read");
