@@ -1,6 +1,7 @@
 //! `--clock chrony`: what chrony is told, once a second.
 
 use super::driver::Driver;
+use super::system_clock::Utc;
 use crate::clock::{Leap, Refclock, realtime_nanos};
 use crate::engine::client::KnownTime;
 use ptp_common::time::{NANOS_PER_SEC, Timestamp};
@@ -64,18 +65,9 @@ fn ahead_of(
     system_ns: u64,
     kernel_tai: Option<i32>,
 ) -> Option<(f64, Leap)> {
-    let announced = known.announced?;
-    let tai_minus_utc = match announced.ptp_timescale {
-        true => announced.utc_offset.map(i32::from).or(kernel_tai)?,
-        false => 0,
-    };
+    let Utc { offset, leap, .. } = Utc::of(&known.announced?, kernel_tai)?;
     let served = (reading + known.local_to_server).as_nanos();
-    let utc = served - i128::from(tai_minus_utc) * i128::from(NANOS_PER_SEC);
-    let leap = match (announced.leap59, announced.leap61) {
-        (true, false) => Leap::Second59,
-        (false, true) => Leap::Second61,
-        _ => Leap::None,
-    };
+    let utc = served - i128::from(offset) * i128::from(NANOS_PER_SEC);
     Some(((utc - i128::from(system_ns)) as f64 - known.offset_ns, leap))
 }
 

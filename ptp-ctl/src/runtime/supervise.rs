@@ -207,17 +207,8 @@ impl Driver {
         if !client.has_settled() {
             return None;
         }
-        if let Some(announced) = client.announced_utc() {
-            let leap = match (announced.leap59, announced.leap61) {
-                (true, false) => Leap::Second59,
-                (false, true) => Leap::Second61,
-                _ => Leap::None,
-            };
-            let offset = match announced.ptp_timescale {
-                true => announced.offset.map(i32::from).or(kernel),
-                false => Some(0),
-            };
-            self.followed_utc = offset.map(|offset| Utc { offset, is_tai: announced.ptp_timescale, leap });
+        if let Some(announced) = client.announced_time() {
+            self.followed_utc = Utc::of(&announced, kernel);
         }
         self.followed_utc
     }

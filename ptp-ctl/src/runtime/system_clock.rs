@@ -3,6 +3,7 @@
 //! A client's system clock follows its PHC, a server's PHC the system clock.
 
 use crate::clock::{Clock, ClockError, CrossStamp, CrossStamps, Leap, SystemClock};
+use crate::engine::client::AnnouncedTime;
 use crate::report::SystemClockStatus;
 use ptp_common::time::{Interval, NANOS_PER_SEC};
 use std::time::Duration;
@@ -33,6 +34,22 @@ pub(super) struct Utc {
     pub(super) is_tai: bool,
     /// What the UTC day ends with.
     pub(super) leap: Leap,
+}
+
+impl Utc {
+    /// By what a server announces, and where that leaves out TAI - UTC by what the kernel knows, s; `None` where neither does.
+    pub(super) fn of(announced: &AnnouncedTime, kernel: Option<i32>) -> Option<Self> {
+        let offset = match announced.ptp_timescale {
+            true => announced.utc_offset.map(i32::from).or(kernel)?,
+            false => 0,
+        };
+        let leap = match (announced.leap59, announced.leap61) {
+            (true, false) => Leap::Second59,
+            (false, true) => Leap::Second61,
+            _ => Leap::None,
+        };
+        Some(Self { offset, is_tai: announced.ptp_timescale, leap })
+    }
 }
 
 /// What was done to the clock that follows.

@@ -1,5 +1,6 @@
 //! What is known of the true time, for those who ask for it with its bound.
 
+use super::announced::Announced;
 use super::{Client, State};
 use crate::engine::Instant;
 use ptp_common::time::Interval;
@@ -29,13 +30,13 @@ pub struct KnownTime {
 pub struct AnnouncedTime {
     /// The grandmaster's clockAccuracy as ns; `None` where that is unknown.
     pub accuracy_ns: Option<u64>,
-    /// ptpTimescale.
+    /// ptpTimescale: it serves TAI.
     pub ptp_timescale: bool,
     /// currentUtcOffset where currentUtcOffsetValid is set, s.
     pub utc_offset: Option<i16>,
-    /// leap59.
+    /// leap59: the last minute of the UTC day has 59 seconds.
     pub leap59: bool,
-    /// leap61.
+    /// leap61: it has 61.
     pub leap61: bool,
 }
 
@@ -52,13 +53,24 @@ impl Client {
             offset_ns: estimate.offset_ns,
             bound_ns: estimate.bound_ns,
             asymmetry_bound_ns: self.asymmetry_bound_ns(&estimate),
-            announced: announced.map(|announced| AnnouncedTime {
-                accuracy_ns: announced.announce.grandmaster_clock_quality.accuracy_ns(),
-                ptp_timescale: announced.ptp_timescale(),
-                utc_offset: announced.current_utc_offset(),
-                leap59: announced.flags.contains(Flags::LEAP_59),
-                leap61: announced.flags.contains(Flags::LEAP_61),
-            }),
+            announced: announced.map(Announced::time),
         })
+    }
+
+    /// What the server in use announces; `None` without one.
+    pub fn announced_time(&self) -> Option<AnnouncedTime> {
+        self.associations[self.selected?].announced.as_ref().map(Announced::time)
+    }
+}
+
+impl Announced {
+    fn time(&self) -> AnnouncedTime {
+        AnnouncedTime {
+            accuracy_ns: self.announce.grandmaster_clock_quality.accuracy_ns(),
+            ptp_timescale: self.ptp_timescale(),
+            utc_offset: self.current_utc_offset(),
+            leap59: self.flags.contains(Flags::LEAP_59),
+            leap61: self.flags.contains(Flags::LEAP_61),
+        }
     }
 }

@@ -26,8 +26,8 @@ pub use known::{AnnouncedTime, KnownTime};
 pub(in crate::engine) use receive::targets;
 pub use record::{Record, Stamps};
 pub use status::{
-    AnnounceStatus, AnnouncedUtc, ContractStatus, ContractsStatus, GrantStatus, GrantsStatus, Sample,
-    ServerStatus, State, Status,
+    AnnounceStatus, ContractStatus, ContractsStatus, GrantStatus, GrantsStatus, Sample, ServerStatus, State,
+    Status,
 };
 
 pub(in crate::engine) use upstream::Parent;

@@ -6,7 +6,6 @@ use super::{Client, Record, Stamps};
 use crate::engine::Instant;
 use crate::engine::estimator::Estimate;
 use crate::engine::event::Reason;
-use ptp_common::wire::Flags;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -38,19 +37,6 @@ impl State {
     }
 }
 
-/// What the server in use says of UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AnnouncedUtc {
-    /// ptpTimescale: it serves TAI.
-    pub ptp_timescale: bool,
-    /// currentUtcOffset where currentUtcOffsetValid is set, s.
-    pub offset: Option<i16>,
-    /// leap59: the last minute of the UTC day has 59 seconds.
-    pub leap59: bool,
-    /// leap61: it has 61.
-    pub leap61: bool,
-}
-
 impl Client {
     /// The clock follows a server, or did until the last one was lost.
     pub fn has_settled(&self) -> bool {
@@ -63,19 +49,6 @@ impl Client {
         Some(servo.frequency_ppb() - servo.rate_error_ppb())
     }
 
-    /// What the server in use says of UTC; `None` without a server.
-    pub fn announced_utc(&self) -> Option<AnnouncedUtc> {
-        let announced = self.associations[self.selected?].announced.as_ref()?;
-        Some(AnnouncedUtc {
-            ptp_timescale: announced.ptp_timescale(),
-            offset: announced.current_utc_offset(),
-            leap59: announced.flags.contains(Flags::LEAP_59),
-            leap61: announced.flags.contains(Flags::LEAP_61),
-        })
-    }
-}
-
-impl Client {
     /// For the reports.
     pub fn status(&self, now: Instant) -> Status {
         let surroundings = self.surroundings();
