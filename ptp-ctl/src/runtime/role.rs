@@ -76,12 +76,17 @@ impl Role {
         }
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    /// The same, to be asked only.
+    fn engine_ref(&self) -> &dyn Engine {
         match self {
-            Self::Client(client) => client.poll_timeout(),
-            Self::Server(server) => server.poll_timeout(),
-            Self::Boundary(boundary) => boundary.poll_timeout(),
+            Self::Client(client) => client.as_ref(),
+            Self::Server(server) => server.as_ref(),
+            Self::Boundary(boundary) => boundary.as_ref(),
         }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.engine_ref().poll_timeout()
     }
 
     /// The client, where there is one.
@@ -104,11 +109,7 @@ impl Role {
 
     /// After a shutdown: nothing is awaited any more.
     pub(super) fn is_finished(&self) -> bool {
-        match self {
-            Self::Client(client) => client.is_finished(),
-            Self::Server(server) => server.is_finished(),
-            Self::Boundary(boundary) => boundary.is_finished(),
-        }
+        self.engine_ref().is_finished()
     }
 
     pub(super) fn status(&self, now: Instant) -> RoleStatus {

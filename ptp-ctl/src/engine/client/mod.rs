@@ -383,18 +383,13 @@ impl Client {
 
 impl Engine for Client {
     fn handle(&mut self, now: Instant, input: Input<'_>) {
-        if let Input::Received { bytes, .. } = input {
-            self.messages.count_received(bytes);
-        }
         match input {
-            // Acknowledgements of the last CANCEL.
-            Input::Received { bytes, from, channel, rx } if self.closed => {
+            // Once closed, too: acknowledgements of the last CANCEL.
+            Input::Received { bytes, from, channel, rx } => {
+                self.messages.count_received(bytes);
                 self.received(now, bytes, from, channel, Arrival { at: now, rx });
             }
             _ if self.closed => {}
-            Input::Received { bytes, from, channel, rx } => {
-                self.received(now, bytes, from, channel, Arrival { at: now, rx });
-            }
             Input::Sent { token, tx } => self.sent(now, token, tx),
             Input::Unreachable { to } => self.unreachable(now, to),
             Input::TaiOffset(seconds) => self.tai_offset(now, seconds),

@@ -17,7 +17,7 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Begins with this packet. The frequency is right within about `frequency_deviation` ppb.
+    /// Begins with this packet. The frequency is right within about `deviation` ppb.
     pub(super) fn new(passage: &Passage, timeline: &Timeline, to_server: Interval, deviation: f64) -> Self {
         let local = local(passage);
         let free = local + (to_server - timeline.added(local));

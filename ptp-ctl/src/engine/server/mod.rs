@@ -293,11 +293,11 @@ impl Engine for Server {
         if self.closed {
             return;
         }
-        if let Input::Received { bytes, .. } = input {
-            self.messages.count_received(bytes);
-        }
         match input {
-            Input::Received { bytes, from, channel, rx } => self.received(now, bytes, from, channel, rx),
+            Input::Received { bytes, from, channel, rx } => {
+                self.messages.count_received(bytes);
+                self.received(now, bytes, from, channel, rx);
+            }
             Input::Sent { token, tx } => self.sent(token, tx),
             Input::TaiOffset(seconds) => self.tai_offset(now, seconds),
             Input::Unreachable { .. } => {}
