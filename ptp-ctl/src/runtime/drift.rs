@@ -26,7 +26,9 @@ impl Drift {
     pub(super) fn load(&self) -> anyhow::Result<Option<f64>> {
         let text = match fs::read_to_string(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            text => text.with_context(|| format!("cannot read {}", self.path.display()))?,
+            text => text.with_context(|| {
+                format!("cannot read {}; name another directory with --state-dir", self.path.display())
+            })?,
         };
         let ppb: f64 = text
             .trim()
@@ -74,5 +76,8 @@ mod tests {
         assert_eq!(drift.load().unwrap(), Some(-20_000.123));
         fs::write(&drift.path, "fast").unwrap();
         assert!(drift.load().unwrap_err().to_string().contains("phc.drift"));
+        fs::remove_file(&drift.path).unwrap();
+        fs::create_dir(&drift.path).unwrap();
+        assert!(drift.load().unwrap_err().to_string().contains("--state-dir"));
     }
 }

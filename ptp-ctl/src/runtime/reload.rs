@@ -42,7 +42,9 @@ impl Driver {
 
     fn apply_file(&mut self) -> anyhow::Result<Changes> {
         let Some(mut source) = self.reload.source.clone() else {
-            bail!("started with its settings on the command line: there is no file to read");
+            bail!(
+                "started with its settings on the command line: there is no file to read; `ptp-ctl run --config FILE` has one"
+            );
         };
         let text = Config::read(&source.path)?;
         let (settings, changes) = source.reload(&text).map_err(|error| error.in_file(&source.path))?;

@@ -362,8 +362,8 @@ fn open_record(role: &config::Role) -> anyhow::Result<Option<Sink>> {
     let Some(ClientSettings { record: Some(path), .. }) = role.client() else {
         return Ok(None);
     };
-    let file =
-        std::fs::File::create(path).with_context(|| format!("cannot write the record {}", path.display()))?;
+    let file = std::fs::File::create(path)
+        .with_context(|| format!("cannot write the record {} (--record)", path.display()))?;
     Ok(Some(Sink::new(file)))
 }
 
