@@ -39,11 +39,6 @@ pub fn check_bpffs(path: &Path) -> Result<(), DataPlaneError> {
     pins::check_bpffs(path)
 }
 
-/// Has the kernel type information (BTF)? Only the kfunc for hardware timestamps needs it.
-pub fn kernel_has_btf() -> bool {
-    Path::new(KERNEL_BTF).exists()
-}
-
 /// Has the kernel the kfunc `bpf_xdp_metadata_rx_timestamp` (Linux 6.3)? `None` when it does not tell.
 ///
 /// Looks for the name among the zero-terminated strings of the kernel's BTF: there without being a function it is not

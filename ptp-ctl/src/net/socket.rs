@@ -266,7 +266,7 @@ fn local(config: &SocketConfig, family: Family) -> IpAddr {
 }
 
 /// Who takes the stamps with this configuration.
-pub(super) const fn source(config: &SocketConfig) -> StampSource {
+const fn source(config: &SocketConfig) -> StampSource {
     if config.hardware { StampSource::SocketHw } else { StampSource::SocketSw }
 }
 

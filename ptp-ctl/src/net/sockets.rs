@@ -6,11 +6,11 @@ use super::hwtstamp::HardwareStamps;
 use super::interface::interface_index;
 use super::pending::{Match, Pending};
 use super::readiness::{Readiness, Ready};
-use super::socket::{self, Buffers, Family, QueuedError, Read, Socket};
+use super::socket::{Buffers, Family, QueuedError, Read, Socket};
 use super::{Datagram, SocketConfig, sys};
 use nix::errno::Errno;
 use ptp_common::net::Channel;
-use ptp_common::time::{RawStamp, StampSource};
+use ptp_common::time::RawStamp;
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
@@ -305,16 +305,6 @@ impl<T> Sockets<T> {
     /// What the sockets did so far.
     pub const fn counters(&self) -> Counters {
         self.counters
-    }
-
-    /// Who takes the TX stamps.
-    pub const fn tx_source(&self) -> StampSource {
-        socket::source(&self.config)
-    }
-
-    /// Who takes the RX stamps, with [`SocketConfig::rx_stamps`].
-    pub const fn rx_source(&self) -> StampSource {
-        socket::source(&self.config)
     }
 
     /// Switches the NICs' timestamps on again where something switched them off; true if so. Nothing to do without
