@@ -21,7 +21,7 @@ pub(super) struct Counters {
     pub(super) steer_errors: u64,
     /// Times that the NIC's timestamps were off and were switched on again.
     pub(super) stamps_restored: u64,
-    /// Readings of the kernel's TAI offset that failed.
+    /// Readings of the kernel's TAI offset, or of what it says of its clock, that failed.
     pub(super) tai_errors: u64,
 }
 

@@ -21,7 +21,7 @@ pub enum State {
     Acquiring,
     /// Settled.
     Locked,
-    /// Was locked, has no server now: the frequency stays.
+    /// Was locked, has no server now: its time goes on by what is known of the clock.
     Holdover,
 }
 
