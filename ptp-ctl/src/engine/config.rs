@@ -1,7 +1,7 @@
 //! What client and server need to know, validated: the target of `crate::config`.
 
 use super::server::Prefix;
-use ptp_common::wire::{ClockQuality, PortIdentity};
+use ptp_common::wire::{ClockQuality, Flags, Header, PortIdentity};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -29,6 +29,25 @@ pub struct PortConfig {
     pub local_timescale: LocalTimescale,
     /// Seed of all jitter: the same seed and inputs give the same outputs.
     pub seed: u64,
+}
+
+/// logMessageInterval of a message that none is given for.
+pub(super) const NO_INTERVAL: i8 = 0x7f;
+
+impl PortConfig {
+    /// Of a unicast message.
+    pub(super) fn header(&self, sequence_id: u16) -> Header {
+        Header {
+            sdo_id: self.sdo_id,
+            minor_version: self.minor_version,
+            domain_number: self.domain_number,
+            flags: Flags::UNICAST,
+            source_port_identity: self.port_identity,
+            sequence_id,
+            log_message_interval: NO_INTERVAL,
+            ..Header::default()
+        }
+    }
 }
 
 /// A client's settings.

@@ -45,7 +45,7 @@ use early::Arrival;
 use holdover::Reference;
 use ptp_common::net::Channel;
 use ptp_common::time::{Interval, Timestamp};
-use ptp_common::wire::{Body, Flags, Header, Message, MessageType, ParseError, Tlv};
+use ptp_common::wire::{Body, Message, MessageType, ParseError, Tlv};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -196,20 +196,6 @@ impl Client {
         self.outputs.push_back(Output::Event(Event { kind, peer, reason, detail }));
     }
 
-    fn header(&self, sequence_id: u16) -> Header {
-        let port = &self.config.port;
-        Header {
-            sdo_id: port.sdo_id,
-            minor_version: port.minor_version,
-            domain_number: port.domain_number,
-            flags: Flags::UNICAST,
-            source_port_identity: port.port_identity,
-            sequence_id,
-            log_message_interval: 0x7f,
-            ..Header::default()
-        }
-    }
-
     fn send(
         &mut self,
         to: IpAddr,
@@ -276,8 +262,10 @@ impl Client {
         let token = TxToken(
             u64::from(self.generation) << 32 | u64::from(association.id) << 16 | u64::from(sequence_id),
         );
-        let message =
-            Message::new(self.header(sequence_id), Body::DelayReq { origin_timestamp: Timestamp::ZERO });
+        let message = Message::new(
+            self.config.port.header(sequence_id),
+            Body::DelayReq { origin_timestamp: Timestamp::ZERO },
+        );
         self.send(to, Channel::Event, &message, &[], Some(token));
     }
 

@@ -46,7 +46,7 @@ impl Client {
         let known = association.identity.filter(|_| !association.may_rebind());
         let body = Body::Signaling { target_port_identity: known.unwrap_or(PortIdentity::WILDCARD) };
         let to = association.entry.address;
-        let message = Message::new(self.header(sequence_id), body);
+        let message = Message::new(self.config.port.header(sequence_id), body);
         self.send(to, Channel::General, &message, tlvs, None);
     }
 

@@ -165,7 +165,7 @@ fn a_fast_clock_does_not_shorten_the_path() {
 #[test]
 fn time_that_comes_from_ourselves_is_refused() {
     use super::announced::Announced;
-    use ptp_common::wire::{Announce, ClockIdentity, ClockQuality, PathTrace};
+    use ptp_common::wire::{Announce, ClockIdentity, ClockQuality, Header, PathTrace};
 
     let (own, other) = (ClockIdentity([1; 8]), ClockIdentity([2; 8]));
     let refused = |grandmaster_identity, steps_removed, path: &[u8]| {

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::config::NO_INTERVAL;
 use super::counters::counters;
 use super::messages::MessageCounts;
 use arrayvec::ArrayVec;
@@ -201,7 +202,7 @@ impl Request {
             domain_number,
             sequence_id,
             source_port_identity: PortIdentity { clock_identity: self.own, port_number },
-            log_message_interval: 0x7f,
+            log_message_interval: NO_INTERVAL,
             ..Header::default()
         };
         let Management { starting_boundary_hops, boundary_hops, action, .. } = self.management;

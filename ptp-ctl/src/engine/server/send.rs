@@ -9,20 +9,6 @@ use ptp_common::wire::{Body, Flags, Header, Message, PathTrace, PortIdentity, Tl
 use std::net::IpAddr;
 
 impl Server {
-    pub(super) fn header(&self, sequence_id: u16, log_message_interval: i8) -> Header {
-        let port = &self.config.port;
-        Header {
-            sdo_id: port.sdo_id,
-            minor_version: port.minor_version,
-            domain_number: port.domain_number,
-            flags: Flags::UNICAST,
-            source_port_identity: port.port_identity,
-            sequence_id,
-            log_message_interval,
-            ..Header::default()
-        }
-    }
-
     pub(super) fn packet(&self, message: &Message<'_>, tlvs: &[Tlv<'_>]) -> Packet {
         Packet::new(message, tlvs).expect("a server's own messages fit into a packet")
     }
@@ -48,14 +34,16 @@ impl Server {
         }
         let sequence_id = self.signaling_sequence_id;
         self.signaling_sequence_id = sequence_id.wrapping_add(1);
-        let message = Message::new(self.header(sequence_id, 0x7f), Body::Signaling { target_port_identity });
+        let message =
+            Message::new(self.config.port.header(sequence_id), Body::Signaling { target_port_identity });
         self.send(to, Channel::General, self.packet(&message, tlvs), Stamp::None);
     }
 
     pub(super) fn announce(&self, sequence_id: u16, log_interval: i8) -> Packet {
         let (announce, flags, path) = self.data_set();
-        let mut header = self.header(sequence_id, log_interval);
-        header.flags = header.flags.with(flags);
+        let header = self.config.port.header(sequence_id);
+        let flags = header.flags.with(flags);
+        let header = Header { flags, log_message_interval: log_interval, ..header };
         let octets = path.octets();
         let trace = PathTrace::new(&octets).filter(|_| !octets.is_empty()).map(Tlv::PathTrace);
         self.packet(&Message::new(header, Body::Announce(announce)), trace.as_slice())
@@ -67,7 +55,7 @@ impl Server {
     }
 
     pub(super) fn send_sync(&mut self, to: IpAddr, client: ClientId, sequence_id: u16) {
-        let mut header = self.header(sequence_id, 0x7f);
+        let mut header = self.config.port.header(sequence_id);
         if self.config.two_step {
             header.flags = header.flags.with(Flags::TWO_STEP);
         }
@@ -81,7 +69,7 @@ impl Server {
     /// The answer to a Delay_Req with this header.
     pub(super) fn send_delay_resp(&mut self, to: IpAddr, question: &Header, receive_timestamp: Timestamp) {
         let Header { sequence_id, correction_field, source_port_identity, .. } = *question;
-        let header = Header { correction_field, ..self.header(sequence_id, 0x7f) };
+        let header = Header { correction_field, ..self.config.port.header(sequence_id) };
         let body = Body::DelayResp { receive_timestamp, requesting_port_identity: source_port_identity };
         self.send(to, Channel::General, self.packet(&Message::new(header, body), &[]), Stamp::None);
     }
@@ -103,7 +91,7 @@ impl Server {
         };
         let (address, _) = client.key;
         let body = Body::FollowUp { precise_origin_timestamp: self.served(tx) };
-        let message = Message::new(self.header(token.sequence_id, 0x7f), body);
+        let message = Message::new(self.config.port.header(token.sequence_id), body);
         self.send(address, Channel::General, self.packet(&message, &[]), Stamp::None);
         self.counts.count(Count::FollowUpSent);
     }

@@ -29,8 +29,8 @@ impl Server {
         };
         let sync = Body::Sync { origin_timestamp: Timestamp::ZERO };
         Templates {
-            delay_resp: packet(&Message::new(self.header(0, 0x7f), delay_resp)),
-            sync: packet(&Message::new(self.header(0, 0x7f), sync)),
+            delay_resp: packet(&Message::new(self.config.port.header(0), delay_resp)),
+            sync: packet(&Message::new(self.config.port.header(0), sync)),
             announce: self.announce(0, 0),
             local_to_served: self.local_to_served().unwrap_or(Interval::ZERO),
         }
