@@ -16,7 +16,7 @@ use super::reload::Reload;
 use super::role::Role;
 use super::schedule::Schedule;
 use super::second_clock::SecondClock;
-use super::source;
+use super::source::{self, Sources};
 use super::sync_plane;
 use super::system_clock::SystemSide;
 use super::time_page::TimeKeeper;
@@ -84,43 +84,8 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
     let system_side = open_system_side(common, role, first, clock.frequency())?;
     let second_clock = open_second_clock(common, first, &stamps)?;
     let sockets = open_sockets(common, role, sources.rx)?;
-    let local = Local {
-        port_identity: PortIdentity { clock_identity: identity, port_number: PORT_NUMBER },
-        timescale: match clock.timescale() {
-            Timescale::Utc => LocalTimescale::Utc,
-            Timescale::Tai => LocalTimescale::Tai,
-        },
-        frequency_ppb: clock.frequency(),
-        max_frequency_ppb: clock.max_frequency(),
-        // Its keys are random.
-        seed: RandomState::new().hash_one(0),
-    };
-    let setup = Setup {
-        role: match (role, role.upstream()) {
-            (config::Role::Client(_), _) => "client",
-            (config::Role::Server(_), None) => "server",
-            (config::Role::Server(_), Some(_)) => "boundary",
-        },
-        interface: interface.to_owned(),
-        also_interfaces: common.also_interfaces.clone(),
-        local_addresses: common.local_addresses.clone(),
-        upstream_interface: other.as_ref().map(|other| other.interface.clone()),
-        data_plane: if plane.is_some() { DataPlaneKind::Xdp } else { DataPlaneKind::Socket }.name(),
-        xdp_mode: plane.as_ref().map(|_| common.xdp_mode.name()),
-        rx_timestamp_source: sources.rx.name(),
-        rx_timestamp_reason: sources.reason,
-        tx_timestamp_source: sources.tx.name(),
-        // Until all is open.
-        process: ProcessStatus::default(),
-        server: sync_plane.map(|choice| ServerStart {
-            sync_plane: if massive { "massive" } else { "precise" },
-            sync_plane_reason: choice.reason,
-            delay_resp_plane: match &plane {
-                Some(plane) if plane.answers() => "xdp",
-                _ => "controller",
-            },
-        }),
-    };
+    let local = local(identity, &*clock);
+    let setup = setup(common, role, sources, other.as_ref(), plane.as_ref(), sync_plane);
     let start = Start { setup, clock: clock.kind() };
     let sink = common.json.then(Sink::stdout);
     let mut control = Control::listen(path)?;
@@ -160,15 +125,7 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
         monotonic,
         turn,
     };
-    if let (Some(server), Some(plane)) = (driver.role.server_mut(), &driver.port.plane) {
-        if plane.is_massive() {
-            server.leave_sending();
-        }
-        for (address, port_identity, Grant { message_type, log_interval, expires, .. }) in plane.clients() {
-            let expires = Instant::from_nanos(expires);
-            server.adopt(turn.instant, address, port_identity, message_type, log_interval, expires);
-        }
-    }
+    driver.share_with_plane();
     if driver.second_clock.is_some()
         && let Role::Boundary(boundary) = &mut driver.role
     {
@@ -194,6 +151,72 @@ pub(super) fn start(settings: &Settings, source: Option<config::Source>) -> anyh
     driver.start.setup.process = conduct.settle(common, needed, driver.port.plane.as_mut())?;
     driver.reporter.run(process::stand_back).context("cannot start writing JSON lines")?;
     Ok(driver)
+}
+
+/// What the engine must know of this machine.
+fn local(identity: ClockIdentity, clock: &dyn clock::Clock) -> Local {
+    Local {
+        port_identity: PortIdentity { clock_identity: identity, port_number: PORT_NUMBER },
+        timescale: match clock.timescale() {
+            Timescale::Utc => LocalTimescale::Utc,
+            Timescale::Tai => LocalTimescale::Tai,
+        },
+        frequency_ppb: clock.frequency(),
+        max_frequency_ppb: clock.max_frequency(),
+        // Its keys are random.
+        seed: RandomState::new().hash_one(0),
+    }
+}
+
+/// What was chosen, for the reports.
+fn setup(
+    common: &Common,
+    role: &config::Role,
+    sources: Sources,
+    other: Option<&OtherPort>,
+    plane: Option<&Plane>,
+    sync_plane: Option<sync_plane::Choice>,
+) -> Setup {
+    Setup {
+        role: match (role, role.upstream()) {
+            (config::Role::Client(_), _) => "client",
+            (config::Role::Server(_), None) => "server",
+            (config::Role::Server(_), Some(_)) => "boundary",
+        },
+        interface: common.interface.clone(),
+        also_interfaces: common.also_interfaces.clone(),
+        local_addresses: common.local_addresses.clone(),
+        upstream_interface: other.map(|other| other.interface.clone()),
+        data_plane: if plane.is_some() { DataPlaneKind::Xdp } else { DataPlaneKind::Socket }.name(),
+        xdp_mode: plane.map(|_| common.xdp_mode.name()),
+        rx_timestamp_source: sources.rx.name(),
+        rx_timestamp_reason: sources.reason,
+        tx_timestamp_source: sources.tx.name(),
+        // Until all is open.
+        process: ProcessStatus::default(),
+        server: sync_plane.map(|choice| ServerStart {
+            sync_plane: if choice.massive { "massive" } else { "precise" },
+            sync_plane_reason: choice.reason,
+            delay_resp_plane: match plane {
+                Some(plane) if plane.answers() => "xdp",
+                _ => "controller",
+            },
+        }),
+    }
+}
+
+impl Driver {
+    /// Leaves to the data plane what it sends, and takes over what it still serves for a server that was killed.
+    fn share_with_plane(&mut self) {
+        let (Some(server), Some(plane)) = (self.role.server_mut(), &self.port.plane) else { return };
+        if plane.is_massive() {
+            server.leave_sending();
+        }
+        for (address, port_identity, Grant { message_type, log_interval, expires, .. }) in plane.clients() {
+            let expires = Instant::from_nanos(expires);
+            server.adopt(self.turn.instant, address, port_identity, message_type, log_interval, expires);
+        }
+    }
 }
 
 /// One controller at a time on each interface.
