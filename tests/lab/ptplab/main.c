@@ -5,8 +5,8 @@
  *	truth	a line per device, "lab0 <PHC - truth>", then
  *		"realtime <CLOCK_REALTIME - truth>", all at one instant, in
  *		2^-10 ns
- *	step	"<device number> <ns>": moves a PHC behind everyone's back
- *	remove	"<device number>": takes a PHC away, as hot-unplugging does
+ *	step	"<device number> <ns>": moves its PHC behind everyone's back
+ *	remove	"<device number>": takes its PHC away, as hot-unplugging does
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
@@ -20,9 +20,13 @@ static unsigned int count = 2;
 module_param(count, uint, 0444);
 MODULE_PARM_DESC(count, "devices, 1 to 8");
 
+static int clock_of[LAB_MAX_DEVICES] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+module_param_array(clock_of, int, NULL, 0444);
+MODULE_PARM_DESC(clock_of, "the device, itself or an earlier one, whose PHC each has");
+
 int lab_drift_ppb[LAB_MAX_DEVICES];
 module_param_array_named(drift_ppb, lab_drift_ppb, int, NULL, 0644);
-MODULE_PARM_DESC(drift_ppb, "error of each device's oscillator");
+MODULE_PARM_DESC(drift_ppb, "error of each device's oscillator, where its PHC is its own");
 
 int lab_delay_ns[LAB_MAX_DEVICES] = { [0 ... LAB_MAX_DEVICES - 1] = 5000 };
 module_param_array_named(delay_ns, lab_delay_ns, int, NULL, 0644);
@@ -75,7 +79,7 @@ static int truth_show(struct seq_file *file, void *unused)
 	raw = ktime_to_ns(now.raw);
 	for (i = 0; i < count; i++)
 		seq_printf(file, "lab%u %lld\n", i,
-			   lab_clock_error(&lab_devices[i]->clock, raw));
+			   lab_clock_error(lab_devices[i]->clock, raw));
 	seq_printf(file, "realtime %lld\n",
 		   1024 * (s64)(ktime_to_ns(now.real) - lab_truth(raw)));
 	return 0;
@@ -110,7 +114,7 @@ static ssize_t step_write(struct file *file, const char __user *buffer,
 
 	if (error)
 		return error;
-	lab_clock_step(&device->clock, by);
+	lab_clock_step(device->clock, by);
 	return size;
 }
 
@@ -128,7 +132,7 @@ static ssize_t remove_write(struct file *file, const char __user *buffer,
 
 	if (error)
 		return error;
-	lab_clock_unregister(&device->clock);
+	lab_clock_unregister(device->clock);
 	return size;
 }
 
@@ -159,11 +163,19 @@ static int __init lab_init(void)
 
 	if (count < 1 || count > LAB_MAX_DEVICES)
 		return -EINVAL;
+	for (i = 0; i < count; i++)
+		if (clock_of[i] < 0 || clock_of[i] > i ||
+		    clock_of[clock_of[i]] != clock_of[i])
+			return -EINVAL;
 	epoch = ktime_get_real_ns() - ktime_get_raw_ns();
 
 	for (i = 0; i < count; i++) {
-		struct lab_device *device = lab_device_create(i);
+		struct lab_clock *clock = NULL;
+		struct lab_device *device;
 
+		if (clock_of[i] != i)
+			clock = &lab_devices[clock_of[i]]->own_clock;
+		device = lab_device_create(i, clock);
 		if (IS_ERR(device)) {
 			error = PTR_ERR(device);
 			goto fail;

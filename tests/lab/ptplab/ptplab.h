@@ -19,6 +19,8 @@
 #include <net/xdp.h>
 
 #define LAB_MAX_DEVICES	8
+/* Frame, headroom and tail fit into one page */
+#define LAB_MAX_MTU	2900
 
 /* How a clock is compared with the system clock, by what the driver has */
 enum lab_cross {
@@ -48,7 +50,8 @@ struct lab_stamp {
 
 struct lab_device {
 	struct net_device *net;
-	struct lab_clock clock;
+	struct lab_clock own_clock;	/* not registered if another's is used */
+	struct lab_clock *clock;	/* as ports of one NIC share theirs */
 	unsigned int index;
 	struct kernel_hwtstamp_config stamping;
 	struct napi_struct napi;
@@ -81,8 +84,16 @@ s64 lab_clock_error(struct lab_clock *clock, u64 raw);
 void lab_clock_step(struct lab_clock *clock, s64 by);
 void lab_clock_reset(struct lab_clock *clock);
 
+/* frames.c */
+extern const struct xdp_metadata_ops lab_metadata_ops;
+netdev_tx_t lab_start_xmit(struct sk_buff *skb, struct net_device *net);
+int lab_xdp_xmit(struct net_device *net, int count, struct xdp_frame **frames,
+		 u32 flags);
+int lab_poll(struct napi_struct *napi, int budget);
+
 /* device.c */
-struct lab_device *lab_device_create(unsigned int index);
+struct lab_device *lab_device_create(unsigned int index,
+				     struct lab_clock *clock);
 int lab_device_register(struct lab_device *device);
 void lab_device_unregister(struct lab_device *device);
 void lab_device_destroy(struct lab_device *device);
