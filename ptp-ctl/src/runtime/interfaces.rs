@@ -67,21 +67,34 @@ impl Links {
         Ok(Self(links.collect::<Result<_, NetError>>()?))
     }
 
-    /// Those that are another way than when they were looked at last.
-    pub(super) fn changes(&mut self) -> Vec<(String, bool)> {
-        let mut changes = Vec::new();
+    /// What has changed since they were looked at last.
+    pub(super) fn look(&mut self) -> LinkNews {
+        self.compare(|interface| link_is_up(interface).inspect_err(|error| tracing::debug!(%error)).ok())
+    }
+
+    fn compare(&mut self, now: impl Fn(&str) -> Option<bool>) -> LinkNews {
+        let mut news = LinkNews::default();
         for (interface, known) in &mut self.0 {
-            match link_is_up(interface) {
-                Ok(up) if up != *known => {
+            match now(interface) {
+                Some(up) if up != *known => {
                     *known = up;
-                    changes.push((interface.clone(), up));
+                    news.changes.push((interface.clone(), up));
                 }
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%error),
+                Some(up) => news.one_stayed |= up,
+                None => {}
             }
         }
-        changes
+        news
     }
+}
+
+/// Of the links of some interfaces.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct LinkNews {
+    /// Those that are another way now.
+    pub(super) changes: Vec<(String, bool)>,
+    /// One was up before, and is.
+    pub(super) one_stayed: bool,
 }
 
 #[cfg(test)]
@@ -106,6 +119,25 @@ mod tests {
             assert!(error.contains(expected) && error.contains("--clock system"), "{error}");
         }
         check_clocks(&common(""), &[Some(3), None]).unwrap();
+    }
+
+    #[test]
+    fn a_link_that_stayed_is_told_from_one_that_came() {
+        let up = |names: &'static [&'static str]| move |interface: &str| Some(names.contains(&interface));
+        let mut links = Links(["eth0", "eth1"].map(|name| (name.to_owned(), true)).into());
+        let changed = |name: &str, up| vec![(name.to_owned(), up)];
+        for (now, changes, one_stayed) in [
+            (&["eth0", "eth1"][..], vec![], true),
+            (&["eth1"], changed("eth0", false), true),
+            (&["eth0", "eth1"], changed("eth0", true), true),
+            (&["eth1"], changed("eth0", false), true),
+            (&[], changed("eth1", false), false),
+            (&["eth0"], changed("eth0", true), false),
+        ] {
+            assert_eq!(links.compare(up(now)), LinkNews { changes, one_stayed }, "{now:?}");
+        }
+        // One that is gone has no link that could have stayed.
+        assert_eq!(links.compare(|_| None), LinkNews::default());
     }
 
     #[test]

@@ -156,32 +156,44 @@ impl Driver {
         // A boundary clock's client is set by what comes in at the other port, if there is one.
         let phc = self.start.clock == crate::clock::Kind::Phc.name();
         let own_is_first = self.second_clock.is_none();
-        for (interface, up) in self.port.links.changes() {
-            self.link_changed(interface, up, phc && own_is_first);
+        let own = self.port.links.look();
+        let other = self.upstream.as_mut().map(|port| port.links.look()).unwrap_or_default();
+        let clock_ran_on = own_is_first && own.one_stayed || other.one_stayed;
+        for (interface, up) in own.changes {
+            self.link_changed(interface, up, phc && own_is_first, clock_ran_on);
         }
-        let other = self.upstream.as_mut().map(|port| port.links.changes());
-        for (interface, up) in other.into_iter().flatten() {
-            self.link_changed(interface, up, phc);
+        for (interface, up) in other.changes {
+            self.link_changed(interface, up, phc, clock_ran_on);
         }
     }
 
-    fn link_changed(&mut self, interface: String, up: bool, clock_is_its_own: bool) {
+    /// `clock_is_its_own`: the one that is steered. `clock_ran_on`: another port that has it kept its link.
+    fn link_changed(&mut self, interface: String, up: bool, clock_is_its_own: bool, clock_ran_on: bool) {
         self.tell(if up { Kind::LinkUp } else { Kind::LinkDown }, Some(interface));
-        // Many a NIC was reset in between, and its clock with it.
-        if up && clock_is_its_own {
+        if !up || !clock_is_its_own {
+            return;
+        }
+        if clock_ran_on {
+            self.reapply_frequency();
+        } else {
+            // Many a NIC was reset in between, and its clock with it.
             self.disturbed(Some("the link was down".to_owned()));
         }
     }
 
     /// Stamps from before and after do not compare, and nobody knows at which rate the clock runs.
     fn disturbed(&mut self, detail: Option<String>) {
+        self.reapply_frequency();
+        self.tell(Kind::ClockDisturbed, detail);
+        self.engine_handles(Input::ClockDisturbed);
+    }
+
+    fn reapply_frequency(&mut self) {
         if self.drift.is_some()
             && let Err(error) = self.clock.reapply_frequency()
         {
             self.not_steered(&error);
         }
-        self.tell(Kind::ClockDisturbed, detail);
-        self.engine_handles(Input::ClockDisturbed);
     }
 
     fn engine_handles(&mut self, input: Input<'_>) {
