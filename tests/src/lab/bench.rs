@@ -54,6 +54,16 @@ impl Bench {
         &self.nodes[index]
     }
 
+    /// Moves a device to where another is, with this address: one machine that has both.
+    pub fn join(&self, index: usize, host: usize, address: &str) -> Result<()> {
+        let (moved, host) = (self.node(index), self.node(host));
+        let interface = moved.interface();
+        moved.ip(&format!("link set {interface} netns {}", host.namespace()))?;
+        // Each is to answer for its own addresses only: they are at one switch.
+        host.namespace.sysctl("net/ipv4/conf/all/arp_ignore", "1")?;
+        host.ip(&format!("address add {address}/24 dev {interface}\nlink set {interface} up"))
+    }
+
     /// Error of every clock, ns, at one instant: "lab0" and so on, and "realtime".
     pub fn truth(&self) -> Result<BTreeMap<String, f64>> {
         let text = fs::read_to_string(format!("{DEBUG}/truth")).context("no truth")?;
@@ -149,13 +159,6 @@ impl Node {
         format!("lab{}", self.index)
     }
 
-    /// Lets each device answer for its own addresses only: several in one namespace are at one switch.
-    pub fn keep_addresses_apart(&self) -> Result<()> {
-        self.namespace.enter(|| {
-            fs::write("/proc/sys/net/ipv4/conf/all/arp_ignore", "1").context("cannot set arp_ignore")
-        })
-    }
-
     /// Its namespace's name.
     pub fn namespace(&self) -> &str {
         self.namespace.name()
@@ -166,9 +169,20 @@ impl Node {
         Ipv4Addr::new(10, 9, 0, self.index as u8 + 1).into()
     }
 
+    /// Gives it this address instead.
+    pub fn readdress(&self, address: &str) -> Result<()> {
+        let interface = self.interface();
+        self.ip(&format!("address flush dev {interface}\naddress add {address}/24 dev {interface}"))
+    }
+
     /// Starts a program in the namespace.
     pub fn spawn(&self, name: &str, command: Command) -> Result<Process> {
         self.namespace.enter(move || Process::spawn(name, command))
+    }
+
+    /// Does something in a thread of the namespace.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        self.namespace.enter(work)
     }
 
     /// Runs lines of `ip` commands in the namespace.

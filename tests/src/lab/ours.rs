@@ -3,10 +3,14 @@
 use super::bench::Node;
 use crate::process::Process;
 use crate::program::{Ended, wait_until_started};
+use crate::scratch;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+use tempfile::TempDir;
 
 pub(super) const PTP_CTL: &str = "/bin/ptp-ctl";
 
@@ -55,6 +59,30 @@ pub(super) fn at(
     let process = node.spawn(subcommand, command)?;
     wait_until_started(&process)?;
     Ok(process)
+}
+
+/// For what a client keeps, as whatever user it runs.
+pub(super) fn state_directory() -> Result<TempDir> {
+    let directory = scratch::directory("state")?;
+    set_permissions(directory.path(), Permissions::from_mode(0o777))?;
+    Ok(directory)
+}
+
+/// What a tool of the machine's says at a node, in one line.
+pub(super) fn shown(node: &Node, tool: &str, arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new(format!("/bin/{tool}"));
+    command.args(arguments);
+    let ended = Ended::of(node.spawn(tool, command)?)?;
+    Ok(ended.stdout.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// The NIC stamps no more, and no program is at it.
+pub(super) fn nothing_is_left(node: &Node, interface: &str) -> Result<()> {
+    let stamps = shown(node, "hwstamp_ctl", &["-i", interface])?;
+    ensure!(stamps.contains("tx_type 0") && stamps.contains("rx_filter 0"), "{interface}: {stamps}");
+    let link = shown(node, "ip", &["link", "show", interface])?;
+    ensure!(!link.contains("xdp"), "{link}");
+    Ok(())
 }
 
 /// Runs a command to its end.

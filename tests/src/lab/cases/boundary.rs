@@ -27,13 +27,14 @@ pub(super) fn boundary(run: &mut Run) -> Result<()> {
     }
     let [upstream, downstream] = BOUNDARY.map(|index| bench.node(index));
     let [second, first] = [downstream.interface(), upstream.interface()];
-    downstream.ip(&format!("link set {second} netns {}", upstream.namespace()))?;
-    upstream.keep_addresses_apart()?;
-    upstream.ip(&format!("address add {}/24 dev {second}\nlink set {second} up", ADDRESSES[0]))?;
+    bench.join(BOUNDARY[1], BOUNDARY[0], ADDRESSES[0])?;
     let client_node = bench.node(CLIENT);
     let interface = client_node.interface();
-    client_node
-        .ip(&format!("address flush dev {interface}\naddress add {}/24 dev {interface}", ADDRESSES[1]))?;
+    client_node.readdress(ADDRESSES[1])?;
+
+    let whole = ours::run(upstream, "server", &["--clock", "phc", "--also-interface", &second])?;
+    let why = "needs one clock behind all interfaces, but lab1 has /dev/ptp1 and lab2 has /dev/ptp2";
+    ensure!(whole.code == Some(1) && whole.stderr.contains(why), "one server on both: {}", whole.stderr);
 
     let grandmaster = ["--clock-class", "6", "--time-source", "32"];
     let mut server = ours::server(bench.node(GRANDMASTER), &grandmaster)?;

@@ -7,6 +7,7 @@ mod faults;
 mod interop;
 mod links;
 mod pair;
+mod ports;
 mod steady;
 mod system_clock;
 
@@ -26,6 +27,7 @@ pub(super) const ALL: &[(&str, Case)] = &[
     ("clock-taken-away", faults::clock_taken_away),
     ("failover", failover::failover),
     ("boundary", boundary::boundary),
+    ("shared-clock", ports::shared_clock),
     ("client-of-ptp4l", interop::client_of_ptp4l),
     ("server-of-ptp4l", interop::server_of_ptp4l),
     ("attach-and-detach", control::attach_and_detach),
