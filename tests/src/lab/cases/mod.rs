@@ -1,5 +1,6 @@
 //! The cases, in the order in which they run.
 
+mod another_user;
 mod boundary;
 mod control;
 mod failover;
@@ -38,6 +39,7 @@ pub(super) const ALL: &[(&str, Case)] = &[
     ("vlan", links::vlan),
     ("delay-and-loss", links::delay_and_loss),
     // These set the machine's clock.
+    ("another-user", another_user::another_user),
     ("system-follows", system_clock::system_follows),
     ("phc-follows", system_clock::phc_follows),
     ("leap-second", system_clock::leap_second),

@@ -2,7 +2,6 @@
 
 use crate::lab::{Bench, ours};
 use crate::process::{Line, Process};
-use crate::scratch;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -31,7 +30,7 @@ impl Pair {
         let bench = Bench::new(2, &all)?;
         bench.step(CLIENT, 10_000_000)?;
         let server = ours::server(bench.node(SERVER), &[])?;
-        let state = scratch::directory("state")?;
+        let state = ours::state_directory()?;
         let client = ours::client(bench.node(CLIENT), &[bench.node(SERVER)], options, state.path())?;
         let pair = Self { bench, server, client, state };
         pair.settle(Instant::now())?;
