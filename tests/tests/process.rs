@@ -200,6 +200,27 @@ fn a_signal_while_it_starts_is_not_lost() -> Result<()> {
     Ok(())
 }
 
+/// A server that does not acknowledge lets a client wait at its end, which is no reason not to say how it stands.
+#[test]
+fn stats_are_answered_to_the_end() -> Result<()> {
+    if !have("stats_are_answered_to_the_end", NEEDS) {
+        return Ok(());
+    }
+    let programs = PtpCtl::new(&PtpCtl::find()?)?;
+    let world = World::new(&["server", "client"])?;
+    let [server, client] = world.hosts() else { unreachable!("two names were given") };
+    let serving = programs.server(server, "server", &[])?;
+    let mut running = programs.client(client, Family::V4, &[server], &[])?;
+    running.wait_for("a sample", PATIENCE, |line| line.is("sample").then_some(()))?;
+    kill(serving.pid(), Signal::SIGSTOP)?;
+    kill(running.pid(), Signal::SIGTERM)?;
+    let stats = programs.stats(client)?;
+    ensure!(stats["running"] == true, "{stats}");
+    let status = running.wait_exit(PATIENCE)?;
+    ensure!(status.success(), "it ended with {status}\n{}", running.tail());
+    Ok(())
+}
+
 /// The fan-out's thread has the loop's priority where that has one.
 #[test]
 fn priorities_are_as_said() -> Result<()> {

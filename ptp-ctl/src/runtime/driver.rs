@@ -101,43 +101,47 @@ impl Driver {
         ended
     }
 
+    async fn turn_until_stopped(&mut self) -> anyhow::Result<()> {
+        while !self.reporter.reader_gone() {
+            match self.turn().await? {
+                Wake::Reload => {
+                    self.reload();
+                }
+                Wake::Stop => return Ok(()),
+                _ => {}
+            }
+        }
+        tracing::info!("standard output was closed");
+        Ok(())
+    }
+
     /// Until the other side has heard that it is over, or has had its time to; a second signal ends it at once.
     async fn turn_until_finished(&mut self) -> anyhow::Result<()> {
         while !self.role.is_finished() {
-            let exhausted = self.take_inputs();
-            self.fire()?;
-            if matches!(self.wait(exhausted).await?, Wake::Stop) {
+            if matches!(self.turn().await?, Wake::Stop) {
                 break;
             }
         }
         Ok(())
     }
 
-    async fn turn_until_stopped(&mut self) -> anyhow::Result<()> {
-        loop {
-            let taken = self.take_inputs();
-            let exhausted = self.search() && taken;
-            self.fire()?;
-            if self.reporter.reader_gone() {
-                tracing::info!("standard output was closed");
-                break;
-            }
-            let rests = exhausted && !self.is_behind();
-            if !rests {
-                // A flood, or more to send than can be sent: go on at once, but let signals and readers in.
-                tokio::task::yield_now().await;
-            }
-            match self.wait(rests).await? {
-                Wake::Work => {}
-                Wake::Reader(reader) => self.take_question(reader),
-                Wake::Management(request) => self.answer_management(&request),
-                Wake::Reload => {
-                    self.reload();
-                }
-                Wake::Stop => break,
-            }
+    /// Does what there is to do, waits for more, and answers who asks.
+    async fn turn(&mut self) -> anyhow::Result<Wake> {
+        let taken = self.take_inputs();
+        let exhausted = self.search() && taken;
+        self.fire()?;
+        let rests = exhausted && !self.is_behind();
+        if !rests {
+            // A flood, or more to send than can be sent: go on at once, but let signals and readers in.
+            tokio::task::yield_now().await;
         }
-        Ok(())
+        let wake = self.wait(rests).await?;
+        match wake {
+            Wake::Reader(reader) => self.take_question(reader),
+            Wake::Management(request) => self.answer_management(&request),
+            Wake::Work | Wake::Reload | Wake::Stop => return Ok(wake),
+        }
+        Ok(Wake::Work)
     }
 
     /// Both, where there are two.
