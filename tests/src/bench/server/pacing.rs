@@ -51,27 +51,30 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let clients = generator.clients(CLIENTS)?;
     let streams: Vec<_> = clients.iter().map(|client| client.streams[0]).collect();
     report.rows.extend(rows(case, "Sync", &streams, INTERVAL_US));
-    let (on_time, stopped) = twin.windows(&seen.off);
-    let all = Window::sum(on_time.iter().chain(&stopped));
+    let windows = twin.windows(&seen.off);
+    let on_time = || windows.iter().filter(|window| window.on_time);
     let of_a_million = |off: usize, all: f64| hundredths(1e6 * off as f64 / all);
     report.rows.push(
         Row::new(
             case,
             "Sync: intervals off by more than 10 %",
             "of a million",
-            of_a_million(all.sync, sent * seen.seconds),
+            of_a_million(windows.iter().map(|window| window.sync).sum(), sent * seen.seconds),
         )
-        .beside(TWIN, of_a_million(all.twin, seen.seconds * SLOTS_PER_SEC as f64)),
+        .beside(
+            TWIN,
+            of_a_million(windows.iter().map(|window| window.twin).sum(), seen.seconds * SLOTS_PER_SEC as f64),
+        ),
     );
     report.rows.push(Row::new(
         case,
         &format!(
             "the same in the {} of {} tenths of a second in which that thread was on time",
-            on_time.len(),
-            on_time.len() + stopped.len()
+            on_time().count(),
+            windows.len()
         ),
         "",
-        Window::sum(&on_time).sync,
+        on_time().map(|window| window.sync).sum::<usize>(),
     ));
     let latest = twin.late.iter().max().copied().unwrap_or_default();
     report.rows.push(
@@ -94,13 +97,15 @@ struct Twin {
     late: Vec<i64>,
 }
 
-/// Intervals that were off by more than a tenth, within some time.
-#[derive(Clone, Copy, Default)]
+/// Intervals that were off by more than a tenth, between two looks at their count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Window {
     /// All clients' intervals.
     sync: usize,
     /// The twin's, had it sent somebody something in every slot.
     twin: usize,
+    /// All of the twin's were right, a little before and after, too.
+    on_time: bool,
 }
 
 impl Twin {
@@ -111,12 +116,15 @@ impl Twin {
         let now = || -> Result<i64> { Ok(clock_gettime(ClockId::CLOCK_MONOTONIC)?.num_nanoseconds()) };
         let mut late = Vec::with_capacity(2 * WATCHED.as_secs() as usize * SLOTS_PER_SEC as usize);
         let began = (Instant::now(), now()?);
-        let first = began.1 / NANOS_PER_SEC * NANOS_PER_SEC + NANOS_PER_SEC;
-        for slot in 0.. {
+        // Slots are counted from a whole second on, as those of the thread that sends.
+        let second = began.1 / NANOS_PER_SEC * NANOS_PER_SEC;
+        let due = |slot: i64| second + slot * NANOS_PER_SEC / SLOTS_PER_SEC;
+        let first = (began.1 - second) * SLOTS_PER_SEC / NANOS_PER_SEC + 1;
+        for slot in first.. {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            let due = first + slot * NANOS_PER_SEC / SLOTS_PER_SEC;
+            let due = due(slot);
             clock_nanosleep(
                 ClockId::CLOCK_MONOTONIC,
                 ClockNanosleepFlags::TIMER_ABSTIME,
@@ -125,25 +133,25 @@ impl Twin {
             .context("cannot sleep")?;
             late.push(now()? - due);
         }
-        Ok(Self { start: began.0 + Duration::from_nanos((first - began.1).cast_unsigned()), late })
+        Ok(Self { start: began.0 + Duration::from_nanos((due(first) - began.1).cast_unsigned()), late })
     }
 
-    /// What happened between every two looks at the count of intervals that were off: where all of its own were right, a
-    /// little before and after too, and where not.
-    fn windows(&self, off: &[(Instant, u64)]) -> (Vec<Window>, Vec<Window>) {
+    /// What happened between every two looks at the count of intervals that were off.
+    fn windows(&self, off: &[(Instant, u64)]) -> Vec<Window> {
         let slot = |time: Instant| {
             (time.saturating_duration_since(self.start).as_secs_f64() * SLOTS_PER_SEC as f64) as usize
         };
-        let windows = off.windows(2).map(|pair| {
+        let window = |pair: &[(Instant, u64)]| {
             let [(from, before), (to, after)] = [pair[0], pair[1]];
             let (first, last) = (slot(from), slot(to));
-            let inside = self.off_within(first, last);
             let around = self.off_within(first.saturating_sub(MARGIN), last + MARGIN);
-            (Window { sync: (after - before) as usize, twin: inside }, around == 0)
-        });
-        let (on_time, stopped): (Vec<_>, Vec<_>) = windows.partition(|(_, on_time)| *on_time);
-        let plain = |windows: Vec<(Window, bool)>| windows.into_iter().map(|(window, _)| window).collect();
-        (plain(on_time), plain(stopped))
+            Window {
+                sync: (after - before) as usize,
+                twin: self.off_within(first, last),
+                on_time: around == 0,
+            }
+        };
+        off.windows(2).map(window).collect()
     }
 
     /// Intervals that were off by more than a tenth and ended in these slots.
@@ -151,15 +159,6 @@ impl Twin {
         let most = NANOS_PER_SEC / SLOTS_PER_SEC * SLOTS_PER_INTERVAL as i64 / 10;
         let ends = first.max(SLOTS_PER_INTERVAL)..last.min(self.late.len());
         ends.filter(|&end| (self.late[end] - self.late[end - SLOTS_PER_INTERVAL]).abs() > most).count()
-    }
-}
-
-impl Window {
-    fn sum<'a>(windows: impl IntoIterator<Item = &'a Self>) -> Self {
-        windows.into_iter().fold(Self::default(), |sum, window| Self {
-            sync: sum.sync + window.sync,
-            twin: sum.twin + window.twin,
-        })
     }
 }
 
@@ -175,8 +174,10 @@ mod tests {
         twin.late[150..153].copy_from_slice(&[2_500_000, 1_500_000, 520_000]);
         assert_eq!(twin.off_within(0, 300), 4);
         let at = |slot: u64| twin.start + Duration::from_nanos(slot * 1_000_000_000 / 1_024);
-        let (on_time, stopped) = twin.windows(&[(at(0), 5), (at(100), 6), (at(200), 16), (at(290), 16)]);
-        assert_eq!((on_time.len(), Window::sum(&on_time).sync), (2, 1));
-        assert_eq!((stopped.len(), Window::sum(&stopped).sync, Window::sum(&stopped).twin), (1, 10, 4));
+        let window = |sync, twin| Window { sync, twin, on_time: twin == 0 };
+        assert_eq!(
+            twin.windows(&[(at(0), 5), (at(100), 6), (at(200), 16), (at(290), 16)]),
+            [window(1, 0), window(10, 4), window(0, 0)]
+        );
     }
 }
